@@ -1,0 +1,1 @@
+"""What the modules in library/ share: the plan engine and the edge of AWS."""

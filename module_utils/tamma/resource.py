@@ -1,0 +1,173 @@
+"""One kind of AWS resource: find it, plan, act. Every module in library/ is a subclass and a call of `run`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from ansible.module_utils.tamma.errors import RefusalError, code_of
+from ansible.module_utils.tamma.plan import Plan, State, given, plan_absent, plan_present, veil
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from botocore.exceptions import BotoCoreError, ClientError
+
+_NEXT_STEPS = {
+    "AccessDenied": "grant the missing permission to the deploying identity, or use another profile",
+    "AccessDeniedException": "grant the missing permission to the deploying identity, or use another profile",
+    "UnauthorizedOperation": "grant the missing permission to the deploying identity, or use another profile",
+    "ExpiredToken": "sign in again and re-run",
+    "ExpiredTokenException": "sign in again and re-run",
+    "InvalidClientTokenId": "check AWS_PROFILE or the AWS_* variables of your shell",
+    "UnrecognizedClientException": "check AWS_PROFILE or the AWS_* variables of your shell",
+    "Throttling": "wait a minute and re-run: what was done is kept",
+    "ThrottlingException": "wait a minute and re-run: what was done is kept",
+    "RequestLimitExceeded": "wait a minute and re-run: what was done is kept",
+}
+
+
+class Resource(ABC):
+    """A resource in normal form: our option names, real types, tags as a dict, sets sorted, policies canonical.
+
+    `find` returns all properties it can read; `create`, `update` and `delete` each write. An option that is not given is
+    not managed: it is neither compared nor written.
+    """
+
+    kind: ClassVar[str]
+    """What a person calls it, for example `SQS queue`."""
+    identity: ClassVar[Mapping[str, Any]] = {"name": {"type": "str", "required": True}}
+    """Argument specification of the options that say which resource is meant."""
+    spec: ClassVar[Mapping[str, Any]]
+    """Argument specification of the properties, beside the identity, `state` and `tags`."""
+    controls: ClassVar[Mapping[str, Any]] = {}
+    """Argument specification of the options that steer a run and are no property of the resource."""
+    needed: ClassVar[tuple[str, ...]] = ()
+    """Options without which the resource cannot be present."""
+    immutable: ClassVar[Mapping[str, str]] = {}
+    """Properties that AWS cannot change, each with the next step for a person."""
+    computed: ClassVar[tuple[str, ...]] = ()
+    """Properties that AWS alone decides."""
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    """Properties whose values must not be shown."""
+    taggable: ClassVar[bool] = True
+
+    def __init__(self, params: Mapping[str, Any], connect: Callable[[str], Any]) -> None:
+        """Take the module's parameters and a function that returns a boto3 client for a service."""
+        self.params = params
+        self._connect = connect
+        self._clients: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """What the resource is called in messages; its identity."""
+        return " ".join(str(self.params[option]) for option in self.identity)
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client, made once."""
+        if service not in self._clients:
+            self._clients[service] = self._connect(service)
+        return self._clients[service]
+
+    def desired(self) -> State:
+        """Return the properties that were given, in normal form."""
+        names = [*self.spec, "tags"] if self.taggable else list(self.spec)
+        state: State = given({name: self.params.get(name) for name in names})
+        if "tags" in state:
+            state["tags"] = {str(key): str(value) for key, value in state["tags"].items()}
+        return state
+
+    def check(self, desired: State) -> None:
+        """Refuse what AWS would refuse later, or what an emulator would let through.
+
+        Raises RefusalError with a sentence that names the option and the next step.
+        """
+
+    @abstractmethod
+    def find(self) -> State | None:
+        """Return the resource as it is in normal form, or None."""
+
+    @abstractmethod
+    def create(self, desired: State) -> None:
+        """Create the resource with these properties, and wait until it can be used."""
+
+    @abstractmethod
+    def update(self, current: State, changes: State) -> None:
+        """Change these properties; `changes` holds only what differs."""
+
+    @abstractmethod
+    def delete(self, current: State) -> None:
+        """Delete the resource, and wait until its name is free."""
+
+    def plan(self) -> Plan:
+        """Read the account and return what has to be done; writes nothing."""
+        if self.params["state"] == "absent":
+            return plan_absent(self.find())
+        desired = self.desired()
+        self.check(desired)
+        plan = plan_present(self.find(), desired, self.options(), self.computed)
+        if plan.action == "update":
+            self._refuse_immutable(plan)
+        return plan
+
+    def apply(self, plan: Plan) -> State:
+        """Carry a plan out and return the resource as it is afterwards."""
+        if plan.action == "create":
+            self.create(plan.wanted())
+        elif plan.action == "update":
+            self.update(plan.before, plan.wanted())
+        elif plan.action == "delete":
+            self.delete(plan.before)
+            return {}
+        return self.find() or {}
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """Return the whole argument specification of the module."""
+        common: dict[str, Any] = {
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        }
+        if cls.taggable:
+            common["tags"] = {"type": "dict"}
+        return {**cls.identity, **common, **cls.spec, **cls.controls}
+
+    def _refuse_immutable(self, plan: Plan) -> None:
+        for name, step in self.immutable.items():
+            if name in plan.changes:
+                before, after = plan.changes[name]
+                raise RefusalError(f"{name} cannot be changed from {before!r} to {after!r} in place; {step}")
+
+
+def run(resource_class: type[Resource]) -> None:
+    """Be the module: plan, and act unless in check mode; every outcome shows a diff."""
+    module = AnsibleAWSModule(
+        argument_spec=resource_class.options(),
+        supports_check_mode=True,
+        required_if=[("state", "present", list(resource_class.needed))],
+    )
+    resource = resource_class(module.params, module.client)
+    try:
+        plan = resource.plan()
+        shown = veil(plan, resource_class.hidden)
+        result = shown.after
+        if plan.changed and not module.check_mode:
+            state = resource.apply(plan)
+            result = {key: value for key, value in state.items() if key not in resource_class.hidden}
+    except (RefusalError, BotoCoreError, ClientError) as error:
+        module.fail_json(msg=sentence(resource_class.kind, resource.name, error))
+    module.exit_json(changed=plan.changed, diff=_diff(resource, shown), action=plan.action, resource=result)
+
+
+def sentence(kind: str, name: str, error: Exception) -> str:
+    """Say in one sentence which resource failed, why, and what to do next."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ClientError):
+        code = code_of(error)
+        detail = error.response.get("Error", {}).get("Message") or "no reason given"
+        text = f"{error.operation_name} was refused with {code}: {' '.join(str(detail).split())}"
+        if code in _NEXT_STEPS:
+            text = f"{text.rstrip('.')}; {_NEXT_STEPS[code]}"
+    return f"{kind} {name}: {text.rstrip('.')}."
+
+
+def _diff(resource: Resource, plan: Plan) -> dict[str, Any]:
+    header = f"{resource.kind} {resource.name}"
+    return {"before_header": header, "after_header": header, "before": plan.before, "after": plan.after}
