@@ -28,8 +28,8 @@ _NEXT_STEPS = {
 class Resource(ABC):
     """A resource in normal form: our option names, real types, tags as a dict, sets sorted, policies canonical.
 
-    `find` returns all properties it can read; `create`, `update` and `delete` each write. An option that is not given is
-    not managed: it is neither compared nor written.
+    `find` returns all properties it can read; `create`, `update` and `delete` write. An option that is not given is not
+    managed: it is neither compared nor written.
     """
 
     kind: ClassVar[str]
@@ -75,7 +75,7 @@ class Resource(ABC):
             state["tags"] = {str(key): str(value) for key, value in state["tags"].items()}
         return state
 
-    def check(self, desired: State) -> None:
+    def check(self, desired: State) -> None:  # noqa: B027 - most kinds have nothing to refuse
         """Refuse what AWS would refuse later, or what an emulator would let through.
 
         Raises RefusalError with a sentence that names the option and the next step.
