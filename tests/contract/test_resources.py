@@ -1,0 +1,173 @@
+"""Every kind of resource passes the same contract, on every emulator that can show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ansible_modules import Outcome, resource_class, run_module
+from tests.contract.case import Case, Drift, Refusal
+from tests.contract.emulators import Emulator
+from tests.contract.loading import load_cases
+
+CASES = load_cases(Path(__file__).parent / "cases")
+STANDS = [pytest.param((case, name), id=f"{case.id}-{name}") for case in CASES for name in case.emulators]
+
+
+@dataclass
+class Stand:
+    """One case on one emulator: `empty` is its check mode run on the empty account, `created` its first run."""
+
+    case: Case
+    aws: Emulator
+    empty: Outcome
+    created: Outcome
+
+    def run(self, *, check: bool = False, without: str = "", **options: Any) -> Outcome:
+        """Run the module with `present`, laid over with options; nothing may fail."""
+        outcome = _run(self.case, self.aws, {**self.case.present, **options}, check=check, without=without)
+        assert not outcome.failed, outcome.message
+        if check:
+            assert outcome.writes == [], "check mode wrote"
+        return outcome
+
+    def remove(self, *, check: bool = False) -> Outcome:
+        """Run the module with `state: absent`."""
+        identity = {name: self.case.present[name] for name in resource_class(self.case.module).identity}
+        outcome = _run(self.case, self.aws, {**identity, **self.case.absent, "state": "absent"}, check=check)
+        assert not outcome.failed, outcome.message
+        return outcome
+
+    def assert_silent(self) -> None:
+        """Hold the resource to a run that finds nothing to do and writes nothing."""
+        outcome = self.run()
+        assert not outcome.changed, _changes(outcome)
+        assert outcome.writes == []
+
+    def assert_repaired(self, name: str) -> None:
+        """Hold the module to a report of this property, the repair and silence after it."""
+        report = self.run(check=True)
+        assert report.changed, f"check mode did not see that {name} is wrong"
+        assert report.differs == {name}
+        assert self.run().changed
+        self.assert_silent()
+
+
+def _run(case: Case, aws: Emulator, options: Mapping[str, Any], *, check: bool = False, without: str = "") -> Outcome:
+    kept = {name: value for name, value in options.items() if name != without}
+    return run_module(case.module, kept, check=check, connect=aws.recorded_client, recorder=aws.recorder)
+
+
+def _changes(outcome: Outcome) -> str:
+    return "; ".join(f"{name}: {outcome.before.get(name)} -> {outcome.after.get(name)}" for name in outcome.differs)
+
+
+@pytest.fixture(scope="module")
+def stand(request: pytest.FixtureRequest, emulator: Callable[[str], Emulator]) -> Iterator[Stand]:
+    """Empty the account, ask check mode, make the parents, create the resource."""
+    case, name = request.param
+    aws = emulator(name)
+    aws.reset()
+    empty = _run(case, aws, case.present, check=True)
+    if case.parents:
+        case.parents(aws)
+    yield Stand(case, aws, empty, _run(case, aws, case.present))
+    aws.reset()
+
+
+def _with(pick: Callable[[Case], Any]) -> list[Any]:
+    """Return test parameters: every stand with every item that `pick` finds in its case."""
+    return [
+        pytest.param((case, name), item, id=f"{case.id}-{name}-{label}", marks=_skip(case, name, label, why))
+        for case in CASES
+        for name in case.emulators
+        for label, item, why in pick(case)
+    ]
+
+
+def _skip(case: Case, emulator_name: str, label: str, why: Mapping[str, str]) -> list[pytest.MarkDecorator]:
+    reason = why.get(emulator_name) or case.why_not.get(f"{label}@{emulator_name}")
+    return [pytest.mark.skip(reason=f"{emulator_name}: {reason}")] if reason else []
+
+
+def _changed(case: Case) -> list[tuple[str, str, Mapping[str, str]]]:
+    return [(name, name, {}) for name in case.changed]
+
+
+def _drifts(case: Case) -> list[tuple[str, Drift, Mapping[str, str]]]:
+    return [(item.label or item.property, item, item.why_not) for item in case.drift]
+
+
+def _refusals(case: Case) -> list[tuple[str, Refusal, Mapping[str, str]]]:
+    return [(item.label or "+".join(item.options), item, item.why_not) for item in case.refused]
+
+
+@pytest.mark.parametrize("stand", STANDS, indirect=True)
+def test_check_mode_on_an_empty_account_reports_a_creation(stand: Stand) -> None:
+    assert not stand.empty.failed, stand.empty.message
+    assert stand.empty.result["action"] == "create"
+    assert stand.empty.changed
+    assert stand.empty.writes == []
+    assert stand.empty.before == {}
+    for name in resource_class(stand.case.module).computed:
+        assert stand.empty.after[name] == "(known after apply)"
+
+
+@pytest.mark.parametrize("stand", STANDS, indirect=True)
+def test_creation_then_silence(stand: Stand) -> None:
+    assert not stand.created.failed, stand.created.message
+    assert stand.created.changed
+    assert stand.created.writes != []
+    stand.assert_silent()
+    assert not stand.run(check=True).changed
+
+
+@pytest.mark.parametrize(("stand", "name"), _with(_changed), indirect=["stand"])
+def test_changed_property(stand: Stand, name: str) -> None:
+    other = {name: stand.case.changed[name]}
+    stand.run()
+    report = stand.run(check=True, **other)
+    assert report.changed
+    assert name in report.differs
+    assert stand.run(**other).changed
+    again = stand.run(**other)
+    assert not again.changed, _changes(again)
+    if name not in resource_class(stand.case.module).needed:
+        omitted = stand.run(without=name, **other)
+        assert not omitted.changed, f"an omitted option was touched: {_changes(omitted)}"
+    if name in stand.case.present:
+        stand.assert_repaired(name)
+
+
+@pytest.mark.parametrize(("stand", "drift"), _with(_drifts), indirect=["stand"])
+def test_drift_is_reported_and_repaired(stand: Stand, drift: Drift) -> None:
+    stand.run()
+    drift.act(stand.aws)
+    stand.assert_repaired(drift.property)
+
+
+@pytest.mark.parametrize(("stand", "refusal"), _with(_refusals), indirect=["stand"])
+def test_refusal(stand: Stand, refusal: Refusal) -> None:
+    stand.run()
+    outcome = _run(stand.case, stand.aws, {**stand.case.present, **refusal.options}, check=True)
+    assert outcome.failed
+    assert refusal.words in outcome.message
+    assert outcome.message.endswith(".")
+    assert outcome.writes == []
+
+
+@pytest.mark.parametrize("stand", STANDS, indirect=True)
+def test_deletion_then_quiet(stand: Stand) -> None:
+    stand.run()
+    report = stand.remove(check=True)
+    assert report.changed
+    assert report.writes == []
+    assert report.after == {}
+    assert stand.remove().changed
+    again = stand.remove()
+    assert not again.changed
+    assert again.writes == []
