@@ -59,7 +59,7 @@ class Case:
     absent: Mapping[str, Any] = field(default_factory=dict)
     """Options of `state: absent`; by default the identity's."""
     why_not: Mapping[str, str] = field(default_factory=dict)
-    """A reason for every emulator that is missing from `emulators`, and by `property@emulator` for single properties."""
+    """A reason for every emulator missing from `emulators`, and by `property@emulator` for single properties."""
     label: str = ""
 
     @property

@@ -57,7 +57,8 @@ class Emulator:
     def _connect(self, service: str) -> Any:
         # An emulator's error is the answer: repeating the call only takes time.
         config = Config(retries={"total_max_attempts": 1}, signature_version="s3v4" if service == "s3" else None)
-        return self._session.client(service, endpoint_url=self.endpoint, config=config)
+        connect: Any = self._session.client  # typed by service name literals; here the name is a variable
+        return connect(service, endpoint_url=self.endpoint, config=config)
 
 
 def _free_port() -> int:
