@@ -55,6 +55,7 @@ class Resource(ABC):
         self.params = params
         self._connect = connect
         self._clients: dict[str, Any] = {}
+        self._caller: dict[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -66,6 +67,13 @@ class Resource(ABC):
         if service not in self._clients:
             self._clients[service] = self._connect(service)
         return self._clients[service]
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of something in this account and region; STS says which account and partition that is."""
+        if self._caller is None:
+            self._caller = self.client("sts").get_caller_identity()
+        partition, region = self._caller["Arn"].split(":")[1], self.client(service).meta.region_name
+        return f"arn:{partition}:{service}:{region}:{self._caller['Account']}:{resource}"
 
     def desired(self) -> State:
         """Return the properties that were given, in normal form."""
