@@ -13,9 +13,104 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12; do \
 UV := .venv/bin/uv
 PIP_INSTALL := $(UV) pip install --quiet --require-hashes --compile-bytecode
 
+##@ The embedded cloud
+.PHONY: demo up down reset status env logs
+demo: setup ## Bring everything up and clean a recording: make demo [FILE=talk.wav]
+	@python -m tamma_demo $(if $(FILE),--file "$(FILE)")
+
+up: setup local-only ## Start the embedded cloud
+	@python -m tamma_local up
+
+down: local-only ## Stop the embedded cloud; its state is kept
+	@python -m tamma_local down
+
+reset: local-only ## Stop the embedded cloud and delete its state
+	@python -m tamma_local down --wipe
+
+status: local-only ## Show what runs where
+	@python -m tamma_local status
+
+env: local-only ## Print export lines for any AWS or Supabase tool: eval "$$(make -s env)"
+	@python -m tamma_local env
+
+logs: local-only ## Show the logs of the embedded cloud's parts
+	@python -m tamma_local logs
+
+.PHONY: local-only
+local-only:
+	@test "$(ENV)" = local || { echo "ENV=$(ENV) is an AWS account: this target is for the embedded cloud alone." >&2; exit 2; }
+
+##@ The stack, on the embedded cloud or with ENV=dev on AWS
+.PHONY: converge plan teardown image presign-key verify
+INVENTORY := -i inventories/$(ENV)
+READY := .venv/.run-ready $(if $(filter local,$(ENV)),running)
+
+.PHONY: running
+running: setup
+	@python -m tamma_local up --quiet
+
+converge: $(READY) ## Make the account what site.yml says
+	@ansible-playbook site.yml $(INVENTORY) $(ARGS)
+
+plan: $(READY) ## Show what converge would change; writes nothing
+	@ansible-playbook site.yml $(INVENTORY) --check --diff $(ARGS)
+
+image: $(READY) ## Build and push the worker image, unless the registry has it
+	@ansible-playbook playbooks/build_image.yml $(INVENTORY) $(ARGS)
+
+presign-key: $(READY) ## Create the access key that the front end signs uploads with
+	@ansible-playbook playbooks/create_presign_key.yml $(INVENTORY) $(ARGS)
+
+verify: $(READY) ## Check every resource with plain boto3
+	@ansible-playbook playbooks/verify.yml $(INVENTORY) $(ARGS)
+
+teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
+	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
+
+##@ Tests
+.PHONY: test lint types unit contract molecule e2e docs
+TEST_READY := setup .venv/.test-ready
+
+test: lint types unit contract molecule e2e ## Everything that CI runs
+
+lint: $(TEST_READY) ## Style of Python, YAML and Ansible; generated docs are current
+	@ruff check
+	@ruff format --check
+	@yamllint --strict .
+	@ansible-lint --offline
+	@python docs/generate.py --check
+
+types: $(TEST_READY) ## Static types
+	@mypy
+
+unit: $(TEST_READY) ## Fast tests of every part
+	@pytest tests/unit
+
+contract: $(TEST_READY) ## The resource contract of each module, on two emulators
+	@pytest tests/contract
+
+molecule: $(TEST_READY) ## The whole life of the stack
+	@molecule test
+
+e2e: $(TEST_READY) ## Recordings through the whole system
+	@pytest tests/e2e
+
+docs: .venv/.run-ready ## Renew the generated documentation
+	@python docs/generate.py
+
+##@ Help
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
 ##@ Set-up
-.PHONY: setup
+.PHONY: setup lock
 setup: .venv/.run-ready .venv-cloud/.ready .venv-worker/.ready local/node_modules/.ready ## Create the environments from the lock files
+
+lock: .venv/bin/uv ## Renew the lock files from requirements/*.in
+	@for f in requirements/{bootstrap,run,test,cloud,node} files/worker/requirements files/lambda/requirements; do \
+		$(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate --upgrade $$f.in -o $$f.txt; done
+	@npm --prefix local install --package-lock-only
 
 .venv/bin/uv: requirements/bootstrap.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.12 or newer is needed and none was found on PATH: install python3.13, or name one with PYTHON=/path/to/python3." >&2; exit 1; }
