@@ -1,0 +1,91 @@
+"""The command line: clean a file on a laptop exactly as the task does in the cloud."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+from tamma_worker.clean import AUDIO, REPORT, WAVEFORM, clean
+from tamma_worker.control import Control
+from tamma_worker.errors import EXIT_OK, MissingInputError
+from tamma_worker.presets import DEFAULT, all_presets, preset
+
+_BAR = 32  # characters
+
+
+def main(arguments: list[str]) -> int:
+    """Parse the command line and run it; expected problems are raised as WorkerError."""
+    options = _parser().parse_args(arguments)
+    recording, folder = Path(options.recording), Path(options.folder)
+    if not recording.is_file():
+        raise MissingInputError("missing_input", f"There is no file {recording}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    # results appear all at once: a failed or interrupted run leaves the folder as it was
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".tamma-") as scratch:
+        with ProgressBar(sys.stderr) as bar:
+            report = clean(recording, Path(scratch), preset(options.preset), Control(bar.show))
+        for name in (AUDIO, WAVEFORM, REPORT):
+            shutil.move(Path(scratch) / name, folder / name)
+    _summarise(report, folder)
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tamma_worker",
+        description="Without arguments: run the job that the environment describes (an ECS task).",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("clean", help="clean a recording on this machine")
+    command.add_argument("recording", help="audio or video file")
+    command.add_argument("folder", help=f"where {AUDIO}, {WAVEFORM} and {REPORT} go")
+    command.add_argument("--preset", choices=sorted(all_presets()), default=DEFAULT)
+    return parser
+
+
+def _summarise(report: dict[str, Any], folder: Path) -> None:
+    for when in ("before", "after"):
+        loudness = report["loudness"][when]
+        print(
+            f"{when:>6}: {_number(loudness['integrated_lufs'])} LUFS, peak {_number(loudness['true_peak_dbtp'])} dBTP"
+        )
+    for note in report["notes"]:
+        print(f"  note: {note}")
+    for name in (AUDIO, WAVEFORM, REPORT):
+        print(f"        {folder / name}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+class ProgressBar:
+    """One line that is redrawn on a terminal; without one, a line at every tenth."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._shown: tuple[int, str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal and self._shown is not None:
+            self._stream.write("\n")
+
+    def show(self, fraction: float, step: str) -> None:
+        """Draw ``fraction`` (0-1) and the name of the step, when they differ from what is shown."""
+        percent = int(fraction * 100)
+        state = (percent if self._terminal else percent // 10 * 10, step if self._terminal else "")
+        if state == self._shown:
+            return
+        self._shown = state
+        if self._terminal:
+            full = round(fraction * _BAR)
+            self._stream.write(f"\r[{'#' * full}{'.' * (_BAR - full)}] {percent:3} % {step:<12}")
+        else:
+            self._stream.write(f"{state[0]:3} % {step}\n")
+        self._stream.flush()
