@@ -136,7 +136,11 @@ def _module(path: Path, fragments: Mapping[str, Mapping[str, Any]]) -> str:
     document = _loaded(constants["DOCUMENTATION"], path)
     options = dict(document.get("options", {}))
     for fragment in document.get("extends_documentation_fragment", []):
-        options |= fragments.get(fragment, {}).get("options", {})
+        # A module may say more than the shared text about an option of the same name.
+        options = {
+            **options,
+            **{k: v for k, v in fragments.get(fragment, {}).get("options", {}).items() if k not in options},
+        }
     parts = [f"## {document['module']}\n", f"{_plain(document['short_description'])}.\n"]
     parts += [f"{_plain(line)}\n" for line in _lines(document.get("description"))]
     parts += ["| option | type | default | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(_rows(options)) + "\n"]
