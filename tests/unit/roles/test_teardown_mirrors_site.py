@@ -1,0 +1,97 @@
+"""Teardown is the deployment read backwards: the same resources, in the opposite order."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.unit.roles.roles_tree import LAYERS, ROOT, Managed, environment, managed, read, role_file
+
+
+def _roles_of(playbook: str) -> list[str]:
+    (play,) = read(ROOT / playbook)
+    for entry in play["roles"]:
+        assert entry["tags"] == [entry["role"]], f"{playbook}: the tag of a role is its name."
+    return [entry["role"] for entry in play["roles"]]
+
+
+def test_roles_in_the_opposite_order() -> None:
+    assert _roles_of("playbooks/teardown.yml") == _roles_of("site.yml")[::-1]
+
+
+def test_every_layer_is_converged() -> None:
+    assert sorted(_roles_of("site.yml")) == sorted(LAYERS)
+
+
+def test_teardown_makes_every_layer_absent() -> None:
+    (play,) = read(ROOT / "playbooks/teardown.yml")
+    assert {name for name, value in play["vars"].items() if value == "absent"} == {f"{role}_state" for role in LAYERS}
+
+
+def test_teardown_asks_before_anything_else() -> None:
+    (play,) = read(ROOT / "playbooks/teardown.yml")
+    (question,) = play["pre_tasks"]
+    assert "teardown_confirm" in question["ansible.builtin.assert"]["that"]
+    assert question["tags"] == ["always"], "With --tags the question must not be skipped."
+
+
+@pytest.mark.parametrize("nat", ["none", "single", "per_az"])
+@pytest.mark.parametrize("role", LAYERS)
+def test_absent_names_what_present_makes(role: str, nat: str) -> None:
+    where = environment("dev", network_nat=nat)
+    made = {resource.key for resource in managed(where, role, "present.yml")}
+    gone = [resource.key for resource in managed(where, role, "absent.yml")]
+    assert made, f"{role} makes nothing: this test would prove nothing."
+    assert set(gone) == made
+    assert len(gone) == len(set(gone)), "A resource is deleted twice."
+
+
+def _out_of_order(made: list[Managed], gone: list[Managed]) -> list[str]:
+    place = {resource.key: index for index, resource in enumerate(gone)}
+    turned = {resource.key: resource for resource in gone}
+    return [
+        f"{after.module} {after.identity} is made after {before.module} {before.identity} and must go before it"
+        for before, after in itertools.combinations(made, 2)
+        if not before.is_sibling(after)
+        and not turned[before.key].is_sibling(turned[after.key])
+        and place[after.key] > place[before.key]
+    ]
+
+
+@pytest.mark.parametrize("role", LAYERS)
+def test_absent_is_present_reversed(role: str) -> None:
+    where = environment("dev")
+    assert not _out_of_order(managed(where, role, "present.yml"), managed(where, role, "absent.yml"))
+
+
+def test_the_comparison_sees_a_wrong_order() -> None:
+    """A test of the test: one resource that goes too late is found."""
+    where = environment("dev")
+    made, gone = managed(where, "compute", "present.yml"), managed(where, "compute", "absent.yml")
+    assert _out_of_order(made, [*gone[1:], gone[0]])
+
+
+@pytest.mark.parametrize("role", LAYERS)
+def test_absent_needs_names_alone(role: str) -> None:
+    """Deleting must work when half of the resources, or a secret, is gone already."""
+    for path in sorted((ROOT / "roles" / role / "tasks").glob("absent*.yml")):
+        for task in role_file(role, f"tasks/{path.name}"):
+            options = next((value for value in task.values() if isinstance(value, dict) and "state" in value), None)
+            if options is None:
+                continue
+            assert options["state"] == "absent", f"{task['name']} does not delete."
+            assert set(options) <= {
+                *(
+                    "name",
+                    "state",
+                    "vpc_id",
+                    "vpc",
+                    "cidr",
+                    "service",
+                    "force_delete",
+                    "log_group_name",
+                    "function",
+                    "queue",
+                )
+            }, f"{task['name']} asks for more than names."
