@@ -59,7 +59,8 @@ class Case:
     absent: Mapping[str, Any] = field(default_factory=dict)
     """Options of `state: absent`; by default the identity's."""
     why_not: Mapping[str, str] = field(default_factory=dict)
-    """A reason for every emulator missing from `emulators`, and by `property@emulator` for single properties."""
+    """A reason for every emulator missing from `emulators`; by `property@emulator` for a single property that this
+    emulator cannot show: it is left out of `present` there, and its changes and drifts are skipped."""
     label: str = ""
 
     @property

@@ -27,3 +27,14 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
             return running[name]
 
         yield get
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of one case on one emulator after one another: making an account costs more than a test."""
+    order: dict[object, int] = {}
+    keys = {}
+    for item in items:
+        call = getattr(item, "callspec", None)
+        param = call.params.get("stand") if call else None
+        keys[item] = order.setdefault((param[1], param[0].id) if param else None, len(order))
+    items.sort(key=lambda item: keys[item])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Stand:
 
     def run(self, *, check: bool = False, without: str = "", **options: Any) -> Outcome:
         """Run the module with `present`, laid over with options; nothing may fail."""
-        outcome = _run(self.case, self.aws, {**self.case.present, **options}, check=check, without=without)
+        outcome = _run(self.case, self.aws, options, check=check, without=without)
         assert not outcome.failed, outcome.message
         if check:
             assert outcome.writes == [], "check mode wrote"
@@ -37,8 +37,10 @@ class Stand:
 
     def remove(self, *, check: bool = False) -> Outcome:
         """Run the module with `state: absent`."""
-        identity = {name: self.case.present[name] for name in resource_class(self.case.module).identity}
-        outcome = _run(self.case, self.aws, {**identity, **self.case.absent, "state": "absent"}, check=check)
+        identity = {name: self.case.present[name] for name in _identity(self.case)}
+        options = {**identity, **self.case.absent, "state": "absent"}
+        connect, recorder = self.aws.recorded_client, self.aws.recorder
+        outcome = run_module(self.case.module, options, check=check, connect=connect, recorder=recorder)
         assert not outcome.failed, outcome.message
         return outcome
 
@@ -58,8 +60,13 @@ class Stand:
 
 
 def _run(case: Case, aws: Emulator, options: Mapping[str, Any], *, check: bool = False, without: str = "") -> Outcome:
-    kept = {name: value for name, value in options.items() if name != without}
+    shown = {name: value for name, value in case.present.items() if f"{name}@{aws.emulator}" not in case.why_not}
+    kept = {name: value for name, value in {**shown, **options}.items() if name != without}
     return run_module(case.module, kept, check=check, connect=aws.recorded_client, recorder=aws.recorder)
+
+
+def _identity(case: Case) -> list[str]:
+    return [name for name in resource_class(case.module).identity if name in case.present]
 
 
 def _changes(outcome: Outcome) -> str:
@@ -67,16 +74,25 @@ def _changes(outcome: Outcome) -> str:
 
 
 @pytest.fixture(scope="module")
-def stand(request: pytest.FixtureRequest, emulator: Callable[[str], Emulator]) -> Iterator[Stand]:
-    """Empty the account, ask check mode, make the parents, create the resource."""
+def stands() -> dict[str, Stand]:
+    """Hold the stand that is up: one at most."""
+    return {}
+
+
+@pytest.fixture
+def stand(request: pytest.FixtureRequest, emulator: Callable[[str], Emulator], stands: dict[str, Stand]) -> Stand:
+    """Return the stand of a case; a new one empties the account, asks check mode, makes the parents, creates."""
     case, name = request.param
-    aws = emulator(name)
-    aws.reset()
-    empty = _run(case, aws, case.present, check=True)
-    if case.parents:
-        case.parents(aws)
-    yield Stand(case, aws, empty, _run(case, aws, case.present))
-    aws.reset()
+    key = f"{case.id}-{name}"
+    if key not in stands:
+        stands.clear()
+        aws = emulator(name)
+        aws.reset()
+        empty = _run(case, aws, {}, check=True)
+        if case.parents:
+            case.parents(aws)
+        stands[key] = Stand(case, aws, empty, _run(case, aws, {}))
+    return stands[key]
 
 
 def _with(pick: Callable[[Case], Any]) -> list[Any]:
@@ -90,7 +106,8 @@ def _with(pick: Callable[[Case], Any]) -> list[Any]:
 
 
 def _skip(case: Case, emulator_name: str, label: str, why: Mapping[str, str]) -> list[pytest.MarkDecorator]:
-    reason = why.get(emulator_name) or case.why_not.get(f"{label}@{emulator_name}")
+    name, _, _ = label.partition(":")
+    reason = why.get(emulator_name) or case.why_not.get(f"{name}@{emulator_name}")
     return [pytest.mark.skip(reason=f"{emulator_name}: {reason}")] if reason else []
 
 
@@ -99,7 +116,9 @@ def _changed(case: Case) -> list[tuple[str, str, Mapping[str, str]]]:
 
 
 def _drifts(case: Case) -> list[tuple[str, Drift, Mapping[str, str]]]:
-    return [(item.label or item.property, item, item.why_not) for item in case.drift]
+    return [
+        (f"{item.property}:{item.label}" if item.label else item.property, item, item.why_not) for item in case.drift
+    ]
 
 
 def _refusals(case: Case) -> list[tuple[str, Refusal, Mapping[str, str]]]:
@@ -153,7 +172,7 @@ def test_drift_is_reported_and_repaired(stand: Stand, drift: Drift) -> None:
 @pytest.mark.parametrize(("stand", "refusal"), _with(_refusals), indirect=["stand"])
 def test_refusal(stand: Stand, refusal: Refusal) -> None:
     stand.run()
-    outcome = _run(stand.case, stand.aws, {**stand.case.present, **refusal.options}, check=True)
+    outcome = _run(stand.case, stand.aws, refusal.options, check=True)
     assert outcome.failed
     assert refusal.words in outcome.message
     assert outcome.message.endswith(".")

@@ -1,0 +1,315 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: an SQS queue."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sqs_queue
+short_description: Manage an SQS queue
+description:
+  - Creates, updates and deletes an SQS queue with its redrive rules, encryption and access policy.
+options:
+  name:
+    description: Name of the queue. A queue whose name ends in C(.fifo) is a FIFO queue.
+    type: str
+    required: true
+  visibility_timeout:
+    description: Seconds for which a received message is hidden (0-43200).
+    type: int
+  message_retention_period:
+    description: Seconds for which a message is kept (60-1209600).
+    type: int
+  receive_message_wait_time:
+    description: Seconds for which a receive call waits for a message (0-20).
+    type: int
+  maximum_message_size:
+    description: Largest message in bytes (1024-1048576).
+    type: int
+  delay:
+    description: Seconds after which a new message can be received (0-900).
+    type: int
+  content_based_deduplication:
+    description: Whether the hash of the body is the deduplication id. FIFO queues only.
+    type: bool
+  deduplication_scope:
+    description: Where a deduplication id is unique. FIFO queues only.
+    type: str
+    choices: [queue, messageGroup]
+  fifo_throughput_limit:
+    description: What the throughput quota counts for. V(perMessageGroupId) needs O(deduplication_scope=messageGroup).
+    type: str
+    choices: [perQueue, perMessageGroupId]
+  redrive_policy:
+    description: Where a message goes that was received too often.
+    type: dict
+    suboptions:
+      dead_letter_queue:
+        description: Name of the dead-letter queue in the same account and region.
+        type: str
+        required: true
+      max_receive_count:
+        description: Receives after which a message goes there (1-1000).
+        type: int
+        required: true
+  redrive_allow_policy:
+    description: Which queues may use this one as their dead-letter queue.
+    type: dict
+    suboptions:
+      redrive_permission:
+        description: Whether all queues, none, or those in O(redrive_allow_policy.source_queues) may.
+        type: str
+        choices: [allowAll, denyAll, byQueue]
+        required: true
+      source_queues:
+        description: Names of at most ten queues; they need not exist yet.
+        type: list
+        elements: str
+  sqs_managed_sse:
+    description: Whether messages are encrypted with keys that SQS manages. V(true) replaces encryption with a KMS key.
+    type: bool
+  policy:
+    description: The whole access policy; V({}) removes it.
+    type: dict
+notes:
+  - Exists because community.aws.sqs_queue has no redrive allow policy and no managed encryption, and sets only
+    attributes that the service already returned.
+extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
+"""
+
+EXAMPLES = r"""
+- name: Ensure the queue for jobs exists
+  sqs_queue:
+    name: tamma-dev-jobs.fifo
+    visibility_timeout: 180
+    redrive_policy: {dead_letter_queue: tamma-dev-jobs-dlq.fifo, max_receive_count: 5}
+    sqs_managed_sse: true
+"""
+
+RETURN = r"""
+action:
+  description: What was done, or would be in check mode (C(create), C(update), C(delete) or C(none)).
+  returned: success
+  type: str
+resource:
+  description: The queue in the names of this module's options, with its C(arn) and C(url).
+  returned: success
+  type: dict
+"""
+
+import json
+import re
+from typing import Any, ClassVar
+
+from ansible.module_utils.tamma import tags
+from ansible.module_utils.tamma.errors import RefusalError, is_code
+from ansible.module_utils.tamma.plan import State
+from ansible.module_utils.tamma.policy import canonical
+from ansible.module_utils.tamma.resource import Resource, run
+from ansible.module_utils.tamma.wait import poll
+from botocore.exceptions import ClientError
+
+_NUMBERS = {  # option: AWS's name, least, most
+    "visibility_timeout": ("VisibilityTimeout", 0, 43_200),
+    "message_retention_period": ("MessageRetentionPeriod", 60, 1_209_600),
+    "receive_message_wait_time": ("ReceiveMessageWaitTimeSeconds", 0, 20),
+    "maximum_message_size": ("MaximumMessageSize", 1_024, 1_048_576),
+    "delay": ("DelaySeconds", 0, 900),
+}
+_FIFO = {  # option: AWS's name, AWS's default
+    "content_based_deduplication": ("ContentBasedDeduplication", "false"),
+    "deduplication_scope": ("DeduplicationScope", "queue"),
+    "fifo_throughput_limit": ("FifoThroughputLimit", "perQueue"),
+}
+_MOST_RECEIVES, _MOST_SOURCES = 1_000, 10  # limits of SQS for redrive policies
+_MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
+_JUST_DELETED = ("AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently")
+
+
+class Queue(Resource):
+    """An SQS queue; its dead-letter and source queues are names, made to ARNs when AWS is called."""
+
+    kind = "SQS queue"
+    spec: ClassVar = {
+        **{name: {"type": "int"} for name in _NUMBERS},
+        "content_based_deduplication": {"type": "bool"},
+        "deduplication_scope": {"type": "str", "choices": ["queue", "messageGroup"]},
+        "fifo_throughput_limit": {"type": "str", "choices": ["perQueue", "perMessageGroupId"]},
+        "redrive_policy": {
+            "type": "dict",
+            "options": {
+                "dead_letter_queue": {"type": "str", "required": True},
+                "max_receive_count": {"type": "int", "required": True},
+            },
+        },
+        "redrive_allow_policy": {
+            "type": "dict",
+            "options": {
+                "redrive_permission": {"type": "str", "choices": ["allowAll", "denyAll", "byQueue"], "required": True},
+                "source_queues": {"type": "list", "elements": "str"},
+            },
+        },
+        "sqs_managed_sse": {"type": "bool"},
+        "policy": {"type": "dict"},
+    }
+    computed = ("arn", "url")
+
+    @property
+    def fifo(self) -> bool:
+        """Whether the name is that of a FIFO queue."""
+        return self.name.endswith(".fifo")
+
+    def desired(self) -> State:
+        """Return the given properties, with the source queues sorted and none where they have no meaning."""
+        state = super().desired()
+        allow = state.get("redrive_allow_policy")
+        if allow:
+            by_queue = allow["redrive_permission"] == "byQueue"
+            allow["source_queues"] = sorted(allow.get("source_queues", [])) if by_queue else []
+        if "policy" in state:
+            state["policy"] = canonical(state["policy"]) if state["policy"] else {}
+        return state
+
+    def check(self, desired: State) -> None:
+        """Refuse bad names, numbers out of range and FIFO settings that contradict each other, as AWS does."""
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,75}(\.fifo)?|[A-Za-z0-9_-]{76,80}", self.name):
+            raise RefusalError("a queue's name has 1-80 of A-Z a-z 0-9 _ - and may end in .fifo; choose another one")
+        for option, (_, least, most) in _NUMBERS.items():
+            if option in desired and not least <= desired[option] <= most:
+                raise RefusalError(f"{option} is {desired[option]}; choose {least} to {most}")
+        self._check_fifo(desired)
+        self._check_redrive(desired)
+
+    def _check_fifo(self, desired: State) -> None:
+        if given := [] if self.fifo else sorted(set(_FIFO) & set(desired)):
+            raise RefusalError(f"{given[0]} is for FIFO queues; leave it out, or end the name in .fifo")
+        grouped = desired.get("deduplication_scope", "messageGroup") == "messageGroup"
+        if desired.get("fifo_throughput_limit") == "perMessageGroupId" and not grouped:
+            raise RefusalError(
+                "fifo_throughput_limit perMessageGroupId needs deduplication_scope messageGroup; set both"
+            )
+
+    def _check_redrive(self, desired: State) -> None:
+        redrive, allow = desired.get("redrive_policy"), desired.get("redrive_allow_policy")
+        if redrive and not 1 <= redrive["max_receive_count"] <= _MOST_RECEIVES:
+            raise RefusalError(f"max_receive_count is {redrive['max_receive_count']}; choose 1 to 1000")
+        if redrive and redrive["dead_letter_queue"].endswith(".fifo") != self.fifo:
+            raise RefusalError(
+                "a FIFO queue needs a FIFO dead-letter queue and a standard one a standard one; rename one"
+            )
+        sources = len(allow["source_queues"]) if allow else 0
+        if allow and allow["redrive_permission"] == "byQueue" and not 1 <= sources <= _MOST_SOURCES:
+            raise RefusalError(
+                f"redrive_permission byQueue names {sources} source_queues; name 1 to 10, or use allowAll"
+            )
+
+    def find(self) -> State | None:
+        """Return the queue in normal form; what AWS leaves out has its documented default."""
+        sqs = self.client("sqs")
+        try:
+            url = sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
+            raw = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            labels = sqs.list_queue_tags(QueueUrl=url).get("Tags")
+        except ClientError as error:
+            if is_code(error, *_MISSING):
+                return None
+            raise
+        state: State = {ours: int(raw[theirs]) for ours, (theirs, _, _) in _NUMBERS.items() if theirs in raw}
+        if self.fifo:
+            state |= {ours: raw.get(theirs, default) for ours, (theirs, default) in _FIFO.items()}
+            state["content_based_deduplication"] = state["content_based_deduplication"] == "true"
+        return {
+            **state,
+            "redrive_policy": _redrive(raw),
+            "redrive_allow_policy": _redrive_allow(raw),
+            "sqs_managed_sse": raw.get("SqsManagedSseEnabled", "false") == "true",
+            "policy": canonical(raw.get("Policy")) or {},
+            "tags": tags.own(labels),
+            "arn": raw["QueueArn"],
+            "url": url,
+        }
+
+    def create(self, desired: State) -> None:
+        """Create the queue; AWS keeps a deleted queue's name for a minute."""
+        attributes = self._attributes(desired)
+        if self.fifo:
+            attributes["FifoQueue"] = "true"
+        try:
+            self.client("sqs").create_queue(QueueName=self.name, Attributes=attributes, tags=desired.get("tags", {}))
+        except ClientError as error:
+            if is_code(error, *_JUST_DELETED):
+                raise RefusalError(
+                    "it was deleted less than 60 s ago and AWS keeps its name; wait and re-run"
+                ) from error
+            raise
+        poll(lambda: self.find() is not None, what=f"creation of {self.name}")
+
+    def update(self, current: State, changes: State) -> None:
+        """Change attributes and tags."""
+        sqs = self.client("sqs")
+        attributes = self._attributes(changes)
+        if attributes.get("SqsManagedSseEnabled") == "true":
+            attributes["KmsMasterKeyId"] = ""  # a queue has one kind of encryption
+        if attributes:
+            sqs.set_queue_attributes(QueueUrl=current["url"], Attributes=attributes)
+        wanted, gone = tags.changes(current["tags"], changes.get("tags", current["tags"]))
+        if wanted:
+            sqs.tag_queue(QueueUrl=current["url"], Tags=wanted)
+        if gone:
+            sqs.untag_queue(QueueUrl=current["url"], TagKeys=gone)
+
+    def delete(self, current: State) -> None:
+        """Delete the queue; AWS takes up to 60 seconds."""
+        self.client("sqs").delete_queue(QueueUrl=current["url"])
+        poll(lambda: self.find() is None, what=f"deletion of {self.name}")
+
+    def _attributes(self, state: State) -> dict[str, str]:
+        names = {ours: theirs for ours, (theirs, *_) in {**_NUMBERS, **_FIFO}.items()}
+        names["sqs_managed_sse"] = "SqsManagedSseEnabled"
+        attributes = {theirs: _text(state[ours]) for ours, theirs in names.items() if ours in state}
+        if "policy" in state:
+            attributes["Policy"] = json.dumps(state["policy"]) if state["policy"] else ""
+        if redrive := state.get("redrive_policy"):
+            target = self.arn("sqs", redrive["dead_letter_queue"])
+            rule: dict[str, Any] = {"deadLetterTargetArn": target, "maxReceiveCount": redrive["max_receive_count"]}
+            attributes["RedrivePolicy"] = json.dumps(rule)
+        if allow := state.get("redrive_allow_policy"):
+            rule = {"redrivePermission": allow["redrive_permission"]}
+            if allow["source_queues"]:
+                rule["sourceQueueArns"] = [self.arn("sqs", name) for name in allow["source_queues"]]
+            attributes["RedriveAllowPolicy"] = json.dumps(rule)
+        return attributes
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _redrive(raw: dict[str, str]) -> dict[str, Any] | None:
+    rule = json.loads(raw.get("RedrivePolicy") or "{}")
+    if not rule:
+        return None
+    target = _name(rule["deadLetterTargetArn"], raw["QueueArn"])
+    return {"dead_letter_queue": target, "max_receive_count": int(rule["maxReceiveCount"])}
+
+
+def _redrive_allow(raw: dict[str, str]) -> dict[str, Any]:
+    rule = json.loads(raw.get("RedriveAllowPolicy") or "{}")
+    sources = sorted(_name(arn, raw["QueueArn"]) for arn in rule.get("sourceQueueArns", []))
+    return {"redrive_permission": rule.get("redrivePermission", "allowAll"), "source_queues": sources}
+
+
+def _name(arn: str, own_arn: str) -> str:
+    """Return the queue's name, or its ARN when it is not in the account and region of our queue."""
+    return arn.removeprefix(f"{own_arn.rpartition(':')[0]}:")
+
+
+def main() -> None:
+    """Run the module."""
+    run(Queue)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The contract of library/autoscaling_group.py."""
+
+from typing import Any
+
+from tests.contract.case import Aws, Case, Drift, Refusal
+
+NAME = "tamma-dev-gpu-asg"
+VPC = "tamma-dev-vpc"
+FIXED = "UpdateAutoScalingGroup of ministack 1.5.33 ignores this member"
+UNSEEN = "DescribeAutoScalingGroups of ministack 1.5.33 does not return it"
+
+
+def _named(kind: str, name: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}]}]
+
+
+def _parents(aws: Aws) -> None:
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16", TagSpecifications=_named("vpc", VPC))["Vpc"]["VpcId"]
+    for at, name in enumerate(("a", "b")):
+        zone = f"{aws.region}{name}"
+        ec2.create_subnet(
+            VpcId=vpc,
+            CidrBlock=f"10.20.{at}.0/24",
+            AvailabilityZone=zone,
+            TagSpecifications=_named("subnet", name),
+        )
+    image = ec2.register_image(Name="gpu", RootDeviceName="/dev/xvda")["ImageId"]
+    for template in ("gpu", "other"):
+        data = {"ImageId": image, "InstanceType": "g4dn.xlarge"}
+        ec2.create_launch_template(LaunchTemplateName=template, LaunchTemplateData=data)
+
+
+def _update(aws: Aws, **change: Any) -> None:
+    aws.client("autoscaling").update_auto_scaling_group(AutoScalingGroupName=NAME, **change)
+
+
+def _tag(aws: Aws, key: str, *, propagate: bool) -> None:
+    where = {"ResourceId": NAME, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": propagate}
+    aws.client("autoscaling").create_or_update_tags(Tags=[{**where, "Key": key, "Value": "tamma"}])
+
+
+def _use(aws: Aws, template: str, version: str) -> None:
+    _update(aws, LaunchTemplate={"LaunchTemplateName": template, "Version": version})
+
+
+CASE = Case(
+    module="autoscaling_group",
+    present={
+        "name": NAME,
+        "launch_template": "gpu",
+        "min_size": 0,
+        "max_size": 2,
+        "vpc": VPC,
+        "subnets": ["b", "a"],
+        "new_instances_protected_from_scale_in": True,
+        "capacity_rebalance": False,
+        "health_check_type": "EC2",
+        "tags": {"Project": "tamma"},
+    },
+    changed={
+        "launch_template": "other",
+        "max_size": 3,
+        "subnets": ["a"],
+        "new_instances_protected_from_scale_in": False,
+        "capacity_rebalance": True,
+        "health_check_type": "ELB",
+        "tags": {"Project": "tamma", "Environment": "dev"},
+    },
+    drift=[
+        Drift("max_size", lambda aws: _update(aws, MaxSize=9)),
+        Drift("health_check_type", lambda aws: _update(aws, HealthCheckType="ELB")),
+        Drift("launch_template", lambda aws: _use(aws, "other", "$Default"), "template", {"ministack": FIXED}),
+        Drift("launch_template", lambda aws: _use(aws, "gpu", "1"), "version", {"ministack": FIXED}),
+        Drift("tags", lambda aws: _tag(aws, "Owner", propagate=True), "foreign tag"),
+        Drift("tags", lambda aws: _tag(aws, "Project", propagate=False), "tag not on new instances"),
+    ],
+    refused=[
+        Refusal({"max_size": -1}, "must satisfy"),
+        Refusal({"min_size": 3}, "must satisfy"),
+        Refusal({"subnets": []}, "name at least one"),
+    ],
+    parents=_parents,
+    why_not={
+        "launch_template@ministack": FIXED,
+        "new_instances_protected_from_scale_in@ministack": FIXED,
+        "capacity_rebalance@ministack": UNSEEN,
+    },
+)
