@@ -82,9 +82,7 @@ def _free_subnet(aws: Aws) -> None:
 
 def _take_subnet(aws: Aws) -> None:
     subnets = aws.client("ec2").describe_subnets(Filters=[{"Name": "tag:Name", "Values": ["c"]}])["Subnets"]
-    aws.client("ec2").associate_route_table(
-        RouteTableId=_table(aws)["RouteTableId"], SubnetId=subnets[0]["SubnetId"]
-    )
+    aws.client("ec2").associate_route_table(RouteTableId=_table(aws)["RouteTableId"], SubnetId=subnets[0]["SubnetId"])
 
 
 def _tag(aws: Aws) -> None:

@@ -69,7 +69,9 @@ CASE = Case(
             "two bases",
         ),
         Refusal({"default_capacity_provider_strategy": [{**SPOT, "weight": 0}]}, "every weight", "no weight"),
-        Refusal({"default_capacity_provider_strategy": [{**SPOT, "weight": 1001}]}, "outside 0-1000", "weight too large"),
+        Refusal(
+            {"default_capacity_provider_strategy": [{**SPOT, "weight": 1001}]}, "outside 0-1000", "weight too large"
+        ),
         Refusal({"default_capacity_provider_strategy": [SPOT, SPOT]}, "names a provider twice", "provider twice"),
     ],
 )

@@ -1,0 +1,281 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: an ECS task definition."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ecs_task_definition
+short_description: Manage the current revision of an ECS task definition
+description:
+  - Registers a revision when anything that is managed differs from the latest active one; what is not managed is carried over.
+  - When only tags differ, they are changed in place.
+  - With O(state=absent) all active revisions are deregistered, then all inactive ones deleted.
+options:
+  name:
+    description: Family of the task definition.
+    type: str
+    required: true
+  container_definitions:
+    description: Containers, in the words of the ECS API (C(portMappings), C(logConfiguration), …). Needed when O(state=present).
+    type: list
+    elements: dict
+  cpu:
+    description: CPU units of the task; 1024 are one vCPU.
+    type: str
+  memory:
+    description: Memory of the task in MiB.
+    type: str
+  network_mode:
+    description: Network mode; Fargate needs C(awsvpc).
+    type: str
+    choices: [awsvpc, bridge, host, none]
+  requires_compatibilities:
+    description: Launch types that AWS checks the definition against, in any order.
+    type: list
+    elements: str
+    choices: [EC2, FARGATE, EXTERNAL]
+  execution_role_arn:
+    description: Role that pulls the image, reads secrets and writes logs.
+    type: str
+  task_role_arn:
+    description: Role of the containers.
+    type: str
+  ephemeral_storage_gib:
+    description: Disk of a Fargate task in GiB (21-200); 20 GiB when never given.
+    type: int
+  runtime_platform:
+    description: What the task runs on.
+    type: dict
+    suboptions:
+      cpu_architecture:
+        description: Architecture of the processor.
+        type: str
+        choices: [X86_64, ARM64]
+      operating_system_family:
+        description: Operating system, for example C(LINUX).
+        type: str
+  volumes:
+    description: Volumes, in the words of the ECS API, in any order.
+    type: list
+    elements: dict
+notes:
+  - Exists because community.aws.ecs_taskdefinition ignores changes of environment, secrets, sizes, roles and platform.
+extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
+"""
+
+EXAMPLES = r"""
+- name: Ensure the task definition of the worker is current
+  ecs_task_definition:
+    name: tamma-dev-audio-clean
+    requires_compatibilities: [FARGATE]
+    network_mode: awsvpc
+    cpu: 1024
+    memory: 4096
+    container_definitions:
+      - name: worker
+        image: 123456789012.dkr.ecr.us-east-1.amazonaws.com/tamma-dev-audio-clean:1
+"""
+
+RETURN = r"""
+action:
+  description: What was done, or would be in check mode (C(create), C(update), C(delete) or C(none)).
+  returned: success
+  type: str
+resource:
+  description: The latest revision in the names of this module's options, with its C(arn) and C(revision).
+  returned: success
+  type: dict
+"""
+
+from typing import Any, ClassVar
+
+from ansible.module_utils.tamma import tags
+from ansible.module_utils.tamma.containers import normal, refuse_duplicates, refuse_fargate_size
+from ansible.module_utils.tamma.errors import RefusalError, is_code
+from ansible.module_utils.tamma.plan import Plan, State, given
+from ansible.module_utils.tamma.resource import Resource, run
+from ansible.module_utils.tamma.shapes import fit, prune
+from botocore.exceptions import ClientError
+
+_TEXTS = {
+    "cpu": "cpu",
+    "memory": "memory",
+    "network_mode": "networkMode",
+    "execution_role_arn": "executionRoleArn",
+    "task_role_arn": "taskRoleArn",
+}
+_PLATFORM = {"cpu_architecture": "cpuArchitecture", "operating_system_family": "operatingSystemFamily"}
+_STORAGE = range(21, 201)  # GiB, API reference of EphemeralStorage
+_BATCH = 10  # revisions of one DeleteTaskDefinitions call, the API's limit
+
+
+class TaskDefinition(Resource):
+    """The latest active revision of a task definition."""
+
+    kind = "ECS task definition"
+    spec: ClassVar = {
+        "container_definitions": {"type": "list", "elements": "dict"},
+        "cpu": {"type": "str"},
+        "memory": {"type": "str"},
+        "network_mode": {"type": "str", "choices": ["awsvpc", "bridge", "host", "none"]},
+        "requires_compatibilities": {"type": "list", "elements": "str", "choices": ["EC2", "FARGATE", "EXTERNAL"]},
+        "execution_role_arn": {"type": "str"},
+        "task_role_arn": {"type": "str"},
+        "ephemeral_storage_gib": {"type": "int"},
+        "runtime_platform": {
+            "type": "dict",
+            "options": {
+                "cpu_architecture": {"type": "str", "choices": ["X86_64", "ARM64"]},
+                "operating_system_family": {"type": "str"},
+            },
+        },
+        "volumes": {"type": "list", "elements": "dict"},
+    }
+    needed = ("container_definitions",)
+    computed = ("arn", "revision")
+    _latest: dict[str, Any] | None = None
+    """The latest active revision as AWS described it."""
+
+    def desired(self) -> State:
+        """Return containers and volumes in the types and the order of the ECS API."""
+        state = super().desired()
+        if "container_definitions" in state:
+            fargate = "FARGATE" in state.get("requires_compatibilities", [])
+            mode = state.get("network_mode", "awsvpc" if fargate else "bridge")
+            shape = self._shape("containerDefinitions")
+            state["container_definitions"] = normal(state["container_definitions"], shape, mode)
+        if "volumes" in state:
+            state["volumes"] = _volumes(fit(state["volumes"], self._shape("volumes"), "volumes"))
+        if "requires_compatibilities" in state:
+            state["requires_compatibilities"] = sorted(set(state["requires_compatibilities"]))
+        return state
+
+    def check(self, desired: State) -> None:
+        """Refuse duplicates, and a disk that ECS does not have."""
+        refuse_duplicates(desired["container_definitions"])
+        if desired.get("ephemeral_storage_gib", _STORAGE[0]) not in _STORAGE:
+            raise RefusalError(f"ephemeral_storage_gib must be {_STORAGE[0]} to {_STORAGE[-1]}; leave it out for 20")
+
+    def plan(self) -> Plan:
+        """Refuse sizes and modes that Fargate does not have, judged with what is carried over."""
+        plan = super().plan()
+        if plan.changed and "FARGATE" in plan.after.get("requires_compatibilities", []):
+            if plan.after.get("network_mode") != "awsvpc":
+                raise RefusalError("Fargate needs the network mode awsvpc; set network_mode")
+            refuse_fargate_size(plan.after.get("cpu"), plan.after.get("memory"))
+        return plan
+
+    def find(self) -> State | None:
+        """Return the latest active revision in normal form; for a deletion, all revisions that are left."""
+        if self.params["state"] == "absent":
+            left = [*self._revisions("ACTIVE"), *self._revisions("INACTIVE")]
+            return {"revisions": [arn.rpartition("/")[2] for arn in left]} if left else None
+        answer = self._describe()
+        # ministack 1.5.33 answers with the last revision even when it is not active any more.
+        self._latest = answer["taskDefinition"] if answer and answer["taskDefinition"]["status"] == "ACTIVE" else None
+        return _state(self._latest, answer, self._shape("containerDefinitions")) if answer and self._latest else None
+
+    def create(self, desired: State) -> None:
+        """Register the first revision, or the next one of a family that has only old ones."""
+        self._register({}, desired, desired.get("tags", {}))
+
+    def update(self, current: State, changes: State) -> None:
+        """Register a revision, or only change the tags of the latest one."""
+        ecs = self.client("ecs")
+        if changes.keys() - {"tags"}:
+            self._register(self._latest or {}, changes, changes.get("tags", current["tags"]))
+            return
+        wanted, gone = tags.changes(current["tags"], changes["tags"])
+        if wanted:
+            ecs.tag_resource(resourceArn=current["arn"], tags=tags.to_pairs(wanted, lower=True))
+        if gone:
+            ecs.untag_resource(resourceArn=current["arn"], tagKeys=gone)
+
+    def delete(self, current: State) -> None:
+        """Deregister every active revision, then delete all that are inactive."""
+        del current
+        ecs = self.client("ecs")
+        for arn in self._revisions("ACTIVE"):
+            ecs.deregister_task_definition(taskDefinition=arn)
+        inactive = self._revisions("INACTIVE")
+        for start in range(0, len(inactive), _BATCH):
+            answer = ecs.delete_task_definitions(taskDefinitions=inactive[start : start + _BATCH])
+            for failure in answer.get("failures", []):
+                raise RefusalError(f"AWS did not delete {failure.get('arn')}: {failure.get('reason')}; re-run")
+
+    def _shape(self, member: str) -> Any:
+        model = self.client("ecs").meta.service_model.operation_model("RegisterTaskDefinition").input_shape
+        return model.members[member] if member else model
+
+    def _describe(self) -> dict[str, Any] | None:
+        try:
+            answer: dict[str, Any] = self.client("ecs").describe_task_definition(
+                taskDefinition=self.name, include=["TAGS"]
+            )
+        except ClientError as error:
+            if is_code(error, "ClientException") and "describe task definition" in str(error):
+                return None
+            raise
+        return answer
+
+    def _revisions(self, status: str) -> list[str]:
+        pages = self.client("ecs").get_paginator("list_task_definitions").paginate(
+            familyPrefix=self.name, status=status
+        )
+        arns: list[str] = pages.build_full_result()["taskDefinitionArns"]
+        # ministack 1.5.33 takes the family for a prefix of a name.
+        return [arn for arn in arns if arn.rpartition("/")[2].rpartition(":")[0] == self.name]
+
+    def _register(self, old: dict[str, Any], state: State, named: dict[str, str]) -> None:
+        carried = prune(fit(old, self._shape(""), "the latest revision", drop_unknown=True))
+        request = {name: value for name, value in {**carried, **_to_aws(state)}.items() if value not in ("", [], {})}
+        if named:
+            request["tags"] = tags.to_pairs(named, lower=True)
+        self.client("ecs").register_task_definition(**{**request, "family": self.name})
+
+
+def _state(found: dict[str, Any], answer: dict[str, Any], shape: Any) -> State:
+    platform = found.get("runtimePlatform") or {}
+    return {
+        "arn": found["taskDefinitionArn"],
+        "revision": found["revision"],
+        **{ours: str(found[theirs]) if found.get(theirs) else None for ours, theirs in _TEXTS.items()},
+        "container_definitions": normal(found["containerDefinitions"], shape, found.get("networkMode")),
+        "requires_compatibilities": sorted(found.get("requiresCompatibilities") or []),
+        "ephemeral_storage_gib": (found.get("ephemeralStorage") or {}).get("sizeInGiB"),
+        "runtime_platform": {ours: platform.get(theirs) for ours, theirs in _PLATFORM.items()},
+        "volumes": _volumes(found.get("volumes") or []),
+        "tags": tags.to_dict(answer.get("tags")),
+    }
+
+
+def _volumes(volumes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(prune(volumes), key=lambda volume: str(volume.get("name", "")))
+
+
+def _to_aws(state: State) -> dict[str, Any]:
+    request: dict[str, Any] = {theirs: state[ours] for ours, theirs in _TEXTS.items() if ours in state}
+    if "ephemeral_storage_gib" in state:
+        request["ephemeralStorage"] = {"sizeInGiB": state["ephemeral_storage_gib"]}
+    if "runtime_platform" in state:
+        request["runtimePlatform"] = {_PLATFORM[name]: value for name, value in given(state["runtime_platform"]).items()}
+    for ours, theirs in (
+        ("container_definitions", "containerDefinitions"),
+        ("requires_compatibilities", "requiresCompatibilities"),
+        ("volumes", "volumes"),
+    ):
+        if ours in state:
+            request[theirs] = state[ours]
+    return request
+
+
+def main() -> None:
+    """Run the module."""
+    run(TaskDefinition)
+
+
+if __name__ == "__main__":
+    main()
