@@ -144,7 +144,7 @@ class Task:
                 delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(10, self._told.attempt - 1))
                 self._retry("failure", error, delay, patience)
         except errors.TemporaryError:
-            log.error("the row could not be told; the exit code %d tells the reconciler", code)
+            log.warning("the row could not be told; the exit code %d tells the reconciler", code)
         self._publisher.take_back()
         return code
 
