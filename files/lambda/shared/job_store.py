@@ -1,0 +1,206 @@
+"""The jobs table, through PostgREST: the transition functions of files/supabase/migrations and one read.
+
+Only the ``postgrest`` part of the Supabase client is used: the whole package takes twice the start-up time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from postgrest import APIError, SyncPostgrestClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from job_message import JobMessage
+
+# Seconds. A transition takes milliseconds; what takes longer is an outage, and the queue waits better than we do.
+CONNECT_TIMEOUT = 3.0
+ANSWER_TIMEOUT = 5.0
+# SQLSTATE classes that say "this value can never be stored": data exception, integrity constraint violation.
+REFUSED_CLASSES = ("22", "23")
+
+
+class StoreUnavailableError(Exception):
+    """Supabase did not answer, or answered something that is no answer; trying later can help."""
+
+
+class StoreRefusedError(Exception):
+    """The database refused the values themselves; trying later cannot help."""
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """What the functions need of a row of ``public.jobs``; times are timezone-aware."""
+
+    job_id: str
+    user_id: str | None
+    s3_key: str
+    pipeline: str | None
+    preset: str | None
+    status: str
+    attempt: int
+    failed_attempts: int
+    interruptions: int
+    start_failures: int
+    memory_failures: int
+    lease_until: datetime | None
+    retry_at: datetime | None
+    dead_letter_at: datetime | None
+    task_arn: str | None
+    error_code: str | None
+    error_message: str | None
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> JobRow:
+        """Read a row as PostgREST writes it; columns that are not named here are ignored."""
+        values = {field.name: row[field.name] for field in fields(cls)}
+        for name in ("lease_until", "retry_at", "dead_letter_at"):
+            values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        return cls(**values)
+
+
+class JobStore:
+    """The transitions, as the service role. Each method that returns bool says whether it won."""
+
+    def __init__(self, url: str, service_key: str, transport: httpx.BaseTransport | None = None) -> None:
+        """``url`` is the project's, without ``/rest/v1``; ``transport`` replaces the network in tests."""
+        headers = {"apikey": service_key, "Authorization": f"Bearer {service_key}"}
+        session = httpx.Client(
+            headers=headers,
+            timeout=httpx.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT),
+            transport=transport,
+        )
+        # Its own retries sleep for seconds inside the function; the queue is our retry.
+        self._client = SyncPostgrestClient(
+            f"{url.rstrip('/')}/rest/v1",
+            headers=headers,
+            http_client=session,
+            retry_enabled=False,
+        )
+
+    def claim(self, message: JobMessage, lease_seconds: int) -> bool:
+        """Take the attempt that the message names; the row is made when it is missing."""
+        return self._won(
+            "claim_job",
+            p_job_id=message.job_id,
+            p_attempt=message.attempt,
+            p_s3_key=message.s3_key,
+            p_pipeline=message.pipeline,
+            p_preset=message.preset,
+            p_lease_seconds=lease_seconds,
+        )
+
+    def release(self, job_id: str, attempt: int) -> bool:
+        """Give the attempt back, uncounted."""
+        return self._won("release_job", p_job_id=job_id, p_attempt=attempt)
+
+    def attach_task(self, job_id: str, attempt: int, task_arn: str) -> bool:
+        """Note the ECS task of the attempt."""
+        return self._won("attach_task", p_job_id=job_id, p_attempt=attempt, p_task_arn=task_arn)
+
+    def fail(self, job_id: str, attempt: int, *, code: str, sentence: str, task_arn: str | None) -> bool:
+        """End the job, unless another task has the attempt."""
+        return self._won(
+            "fail_job",
+            p_job_id=job_id,
+            p_attempt=attempt,
+            p_error_code=code,
+            p_error_message=sentence,
+            p_task_arn=task_arn,
+        )
+
+    def retry(
+        self,
+        job_id: str,
+        attempt: int,
+        reason: str,
+        *,
+        code: str,
+        sentence: str,
+        delay_seconds: int,
+        task_arn: str | None,
+    ) -> str:
+        """End the attempt and let the job be tried again; returns ``retrying``, ``failed`` or ``lost``."""
+        answer = self._call(
+            "retry_job",
+            p_job_id=job_id,
+            p_attempt=attempt,
+            p_reason=reason,
+            p_error_code=code,
+            p_error_message=sentence,
+            p_delay_seconds=delay_seconds,
+            p_task_arn=task_arn,
+        )
+        if answer not in {"retrying", "failed", "lost"}:
+            raise StoreUnavailableError("Supabase answered retry_job with something that is no answer.")
+        return str(answer)
+
+    def dead_letter_sent(self, job_id: str, attempt: int) -> bool:
+        """Confirm that the job's message is in the dead-letter queue."""
+        return self._won("dead_letter_sent", p_job_id=job_id, p_attempt=attempt)
+
+    def expired(self, limit: int) -> list[JobRow]:
+        """Return jobs whose lease ran out, longest ago first."""
+        return self._rows(lambda: self._client.rpc("expired_jobs", {"p_limit": str(limit)}))
+
+    def due_retries(self, limit: int) -> list[JobRow]:
+        """Return jobs to be offered again; each is put off by a minute, so that the next call goes on with others."""
+        return self._rows(lambda: self._client.rpc("due_retries", {"p_limit": str(limit)}))
+
+    def due_dead_letters(self, limit: int) -> list[JobRow]:
+        """Return failed jobs whose message to the dead-letter queue is not confirmed; put off like retries."""
+        return self._rows(lambda: self._client.rpc("due_dead_letters", {"p_limit": str(limit)}))
+
+    def get(self, job_id: str) -> JobRow | None:
+        """Return the row of a job, None when there is none."""
+        rows = self._rows(lambda: self._client.from_("jobs").select("*").eq("job_id", job_id).limit(1))
+        return rows[0] if rows else None
+
+    def _won(self, function: str, **parameters: object) -> bool:
+        answer = self._call(function, **parameters)
+        # A page of a proxy with status 200 must not pass for "lost": the message would be acknowledged.
+        if not isinstance(answer, bool):
+            raise StoreUnavailableError(f"Supabase answered {function} with something that is no answer.")
+        return answer
+
+    def _call(self, function: str, **parameters: Any) -> object:
+        return _answer(lambda: self._client.rpc(function, parameters))
+
+    def _rows(self, query: Callable[[], Any]) -> list[JobRow]:
+        rows = _answer(query)
+        try:
+            return [JobRow.from_json(row) for row in rows]
+        except (KeyError, TypeError, ValueError):
+            raise StoreUnavailableError("Supabase answered with rows that are not those of public.jobs.") from None
+
+
+def _answer(query: Callable[[], Any]) -> Any:
+    """Run a query. Raises StoreUnavailableError or StoreRefusedError, with a sentence that holds no secret."""
+    try:
+        return _execute_twice(query)
+    except httpx.HTTPError as error:
+        raise StoreUnavailableError(f"Supabase cannot be reached ({type(error).__name__}).") from error
+    except APIError as error:
+        code = str(error.code or "")
+        if len(code) == len("23514") and code.startswith(REFUSED_CLASSES):
+            raise StoreRefusedError(f"The database refused the values of the message (SQLSTATE {code}).") from error
+        raise StoreUnavailableError(
+            f"Supabase answered with error {code or 'without a code'}: {error.message}"
+        ) from error
+
+
+def _execute_twice(query: Callable[[], Any]) -> Any:
+    """Ask a second time when the connection broke: after a pause of the sandbox the kept one is dead.
+
+    A transition that was done by the first request answers "lost" to the second; every caller looks at the row then.
+    """
+    try:
+        return query().execute().data
+    except httpx.TimeoutException:
+        raise  # the second would take as long as the first
+    except httpx.TransportError:
+        return query().execute().data
