@@ -254,7 +254,7 @@ class Queue(Resource):
             attributes["KmsMasterKeyId"] = ""  # a queue has one kind of encryption
         if attributes:
             sqs.set_queue_attributes(QueueUrl=current["url"], Attributes=attributes)
-        wanted, gone = tags.changes(current["tags"], changes.get("tags", current["tags"]))
+        wanted, gone = tags.changes(current["tags"], {**changes}.get("tags", current["tags"]))
         if wanted:
             sqs.tag_queue(QueueUrl=current["url"], Tags=wanted)
         if gone:
@@ -268,7 +268,7 @@ class Queue(Resource):
     def _attributes(self, state: State) -> dict[str, str]:
         names = {ours: theirs for ours, (theirs, *_) in {**_NUMBERS, **_FIFO}.items()}
         names["sqs_managed_sse"] = "SqsManagedSseEnabled"
-        attributes = {theirs: _text(state[ours]) for ours, theirs in names.items() if ours in state}
+        attributes: dict[str, str] = {theirs: _text(state[ours]) for ours, theirs in names.items() if ours in state}
         if "policy" in state:
             attributes["Policy"] = json.dumps(state["policy"]) if state["policy"] else ""
         if redrive := state.get("redrive_policy"):
