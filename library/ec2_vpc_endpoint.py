@@ -181,7 +181,8 @@ class VpcEndpoint(VpcResource):
         found: list[dict[str, Any]] = [
             item
             for item in pages.build_full_result()["VpcEndpoints"]
-            if (item["VpcId"], item["ServiceName"]) == (self.vpc.id, self._service) and item["State"].lower() not in gone
+            if (item["VpcId"], item["ServiceName"]) == (self.vpc.id, self._service)
+            and item["State"].lower() not in gone
         ]
         if len(found) > 1:
             ids = ", ".join(item["VpcEndpointId"] for item in found)

@@ -129,9 +129,11 @@ class CapacityProvider(Resource):
         group = found[0]["autoScalingGroupProvider"]
         return {
             "arn": found[0]["capacityProviderArn"],
-            "auto_scaling_group": group["autoScalingGroupArn"].rsplit("autoScalingGroupName/", 1)[-1],
+            "auto_scaling_group": self._group_name(group["autoScalingGroupArn"]),
             "managed_scaling": {ours: group.get("managedScaling", {}).get(theirs) for ours, theirs in _SCALING.items()},
-            **{ours: group.get(theirs) for ours, theirs in _SWITCHES.items()},
+            "managed_termination_protection": group.get("managedTerminationProtection"),
+            # AWS's default; ministack 1.5.33 does not return it before it was changed.
+            "managed_draining": group.get("managedDraining", "ENABLED"),
             "tags": tags.to_dict(found[0].get("tags")),
         }
 
@@ -162,14 +164,33 @@ class CapacityProvider(Resource):
     def delete(self, current: State) -> None:
         """Delete the provider; AWS takes some seconds until it is INACTIVE."""
         del current
+        clusters = self._clusters()
+        if clusters:
+            raise RefusalError(f"the provider is still used by {', '.join(clusters)}; take it out of the cluster first")
         self.client("ecs").delete_capacity_provider(capacityProvider=self.name)
         poll(lambda: self.find() is None, what=f"deletion of {self.name}")
 
+    def _clusters(self) -> list[str]:
+        ecs, users = self.client("ecs"), []
+        for page in ecs.get_paginator("list_clusters").paginate():  # pages of at most 100, as DescribeClusters takes
+            found = ecs.describe_clusters(clusters=page["clusterArns"])["clusters"] if page["clusterArns"] else []
+            users += [item["clusterName"] for item in found if self.name in item.get("capacityProviders", [])]
+        return users
+
+    def _group_name(self, arn: str) -> str:
+        """Return the group's name, marked when a newer group has it: the provider would scale one that is gone."""
+        name = arn.rsplit("autoScalingGroupName/", 1)[-1]
+        return name if self._find_group_arn(name) in (arn, None) else f"{name} (deleted; another group has this name)"
+
     def _group_arn(self, name: str) -> str:
-        groups = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
-        if not groups["AutoScalingGroups"]:
+        arn = self._find_group_arn(name)
+        if arn is None:
             raise RefusalError(f"the Auto Scaling group {name} does not exist; create it first")
-        return str(groups["AutoScalingGroups"][0]["AutoScalingGroupARN"])
+        return arn
+
+    def _find_group_arn(self, name: str) -> str | None:
+        groups = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+        return next((str(group["AutoScalingGroupARN"]) for group in groups["AutoScalingGroups"]), None)
 
 
 def _to_aws(state: State) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class Cluster(Resource):
         if {"capacity_providers", "default_capacity_provider_strategy"} & changes.keys():
             self._put_providers({**current, **changes})
         if "container_insights" in changes:
-            ecs.update_cluster_settings(cluster=self.name, settings=_settings(changes))
+            ecs.update_cluster(cluster=self.name, settings=_settings(changes))
         if "tags" in changes:
             wanted, gone = tags.changes(current["tags"], changes["tags"])
             if wanted:
@@ -194,7 +194,9 @@ class Cluster(Resource):
 
     def _read(self) -> dict[str, Any] | None:
         include = ["TAGS", "SETTINGS", "ATTACHMENTS"]
-        found: list[dict[str, Any]] = self.client("ecs").describe_clusters(clusters=[self.name], include=include)["clusters"]
+        found: list[dict[str, Any]] = self.client("ecs").describe_clusters(clusters=[self.name], include=include)[
+            "clusters"
+        ]
         return next((cluster for cluster in found if cluster["status"] != "INACTIVE"), None)
 
     def _is_idle(self) -> bool:
@@ -216,7 +218,9 @@ class Cluster(Resource):
         def settled() -> bool:
             status = (self._read() or {}).get("attachmentsStatus", "")
             if status == "UPDATE_FAILED":
-                raise RefusalError("ECS could not attach the capacity providers; look at the cluster's events and re-run")
+                raise RefusalError(
+                    "ECS could not attach the capacity providers; look at the cluster's events and re-run"
+                )
             return status != "UPDATE_IN_PROGRESS"
 
         poll(settled, what=f"attaching the capacity providers of {self.name}")

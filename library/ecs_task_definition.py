@@ -222,8 +222,8 @@ class TaskDefinition(Resource):
         return answer
 
     def _revisions(self, status: str) -> list[str]:
-        pages = self.client("ecs").get_paginator("list_task_definitions").paginate(
-            familyPrefix=self.name, status=status
+        pages = (
+            self.client("ecs").get_paginator("list_task_definitions").paginate(familyPrefix=self.name, status=status)
         )
         arns: list[str] = pages.build_full_result()["taskDefinitionArns"]
         # ministack 1.5.33 takes the family for a prefix of a name.
@@ -261,7 +261,9 @@ def _to_aws(state: State) -> dict[str, Any]:
     if "ephemeral_storage_gib" in state:
         request["ephemeralStorage"] = {"sizeInGiB": state["ephemeral_storage_gib"]}
     if "runtime_platform" in state:
-        request["runtimePlatform"] = {_PLATFORM[name]: value for name, value in given(state["runtime_platform"]).items()}
+        request["runtimePlatform"] = {
+            _PLATFORM[name]: value for name, value in given(state["runtime_platform"]).items()
+        }
     for ours, theirs in (
         ("container_definitions", "containerDefinitions"),
         ("requires_compatibilities", "requiresCompatibilities"),

@@ -58,7 +58,9 @@ def refuse_duplicates(containers: list[Container]) -> None:
                 raise RefusalError(f"container_definitions[{at}] has no {member}; add it")
         variables = [entry.get("name") for entry in [*container.get("environment", []), *container.get("secrets", [])]]
         for variable in _twice(variables):
-            raise RefusalError(f"the container {container['name']} sets {variable} twice; keep one (also among secrets)")
+            raise RefusalError(
+                f"the container {container['name']} sets {variable} twice; keep one (also among secrets)"
+            )
     for name in _twice(names):
         raise RefusalError(f"two containers are called {name}; rename one")
 

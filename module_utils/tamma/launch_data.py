@@ -84,7 +84,10 @@ def to_aws(old: dict[str, Any], state: State) -> dict[str, Any]:
         data["SecurityGroupIds"], data["SecurityGroups"] = state["security_groups"], []
     if "metadata_options" in state:
         wanted = given(state["metadata_options"])
-        data["MetadataOptions"] = {**old.get("MetadataOptions", {}), **{_METADATA[name]: wanted[name] for name in wanted}}
+        data["MetadataOptions"] = {
+            **old.get("MetadataOptions", {}),
+            **{_METADATA[name]: wanted[name] for name in wanted},
+        }
     if "block_device_mappings" in state:
         data["BlockDeviceMappings"] = [_mapping(volume) for volume in state["block_device_mappings"]]
     if "user_data" in state:

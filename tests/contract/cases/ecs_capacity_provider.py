@@ -66,4 +66,5 @@ CASE = Case(
         Refusal({"auto_scaling_group": "other"}, "cannot be changed"),
     ],
     parents=_parents,
+    why_not={"managed_draining@moto": "UpdateCapacityProvider of moto 5.2.5 ignores it"},
 )

@@ -21,7 +21,7 @@ def _tag(aws: Aws) -> None:
 
 def _settings(aws: Aws) -> None:
     settings = [{"name": "containerInsights", "value": "disabled"}]
-    aws.client("ecs").update_cluster_settings(cluster=NAME, settings=settings)
+    aws.client("ecs").update_cluster(cluster=NAME, settings=settings)
 
 
 _AS_PRESENT = [
