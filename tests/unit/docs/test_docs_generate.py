@@ -1,4 +1,4 @@
-"""The generated documentation says what argument specs, defaults and modules say, and notices when it no longer does."""
+"""The generated documentation says what argument specs, defaults and modules say, and notices a change."""
 
 from __future__ import annotations
 
