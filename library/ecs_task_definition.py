@@ -135,7 +135,7 @@ class TaskDefinition(Resource):
         "volumes": {"type": "list", "elements": "dict"},
     }
     needed = ("container_definitions",)
-    computed = ("arn", "revision")
+    computed = renewed = ("arn", "revision")
     _latest: dict[str, Any] | None = None
     """The latest active revision as AWS described it."""
 

@@ -10,8 +10,8 @@ DOCUMENTATION = r"""
 module: lambda_archive
 short_description: Pack the code of a Lambda function reproducibly
 description:
-  - Packs the Python files of some folders into one flat zip, named after its hash; the same code always gives the same bytes.
-  - The zip is a cache on the controller and no resource, so the module does the same in check mode and never reports a change.
+  - Packs the Python files of some folders into one flat zip, named after its hash; the same code gives the same bytes.
+  - The zip is a cache on the controller and no resource, so check mode packs too and no change is reported.
 options:
   sources:
     description: Folders whose C(*.py) files go into the root of the zip. A file name that stands in two of them is refused.
@@ -61,7 +61,7 @@ _KEPT = 5  # zips: enough to go back to a release without packing it again
 
 
 def entries(sources: list[str]) -> list[tuple[str, Path]]:
-    """Return (name, file) of every Python file; RefusalError for a missing or empty folder, or a name that stands twice."""
+    """Return (name, file) of every Python file; RefusalError for an empty folder or a name that stands twice."""
     found: dict[str, Path] = {}
     for source in sources:
         files = sorted(Path(source).glob("*.py"))

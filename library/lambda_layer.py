@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: lambda_layer
 short_description: Publish a Lambda layer of Python packages by content hash
 description:
-  - Publishes a new version when the lock file, the Python version or the processor differ from what the newest version was built from.
+  - Publishes a new version when the lock file, the Python version or the processor differ from the newest version's.
   - Packages are downloaded and packed only then; the same inputs give the same bytes.
 options:
   name:
@@ -84,7 +84,7 @@ class Layer(Resource):
     }
     controls: ClassVar = {"requirements": {"type": "path"}, "keep_versions": {"type": "int", "default": 3}}
     needed = ("requirements", "python_version")
-    computed = ("layer_version_arn", "version")
+    computed = renewed = ("layer_version_arn", "version")
     taggable = False
 
     def desired(self) -> State:

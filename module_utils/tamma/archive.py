@@ -13,7 +13,7 @@ _UNIX = 3  # "made by" of the header, so that the result is the same on every sy
 
 
 def write(entries: Iterable[tuple[str, Path]]) -> bytes:
-    """Return a zip of (name in the archive, file) pairs, sorted by name, without times, owners or modes of this machine."""
+    """Return a zip of (name in the archive, file) pairs: sorted, without times, owners or modes of this machine."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, path in sorted(entries):

@@ -52,8 +52,18 @@ def given(value: Any) -> Any:
     return value
 
 
-def plan_present(current: State | None, desired: State, spec: dict[str, Any], computed: tuple[str, ...]) -> Plan:
-    """Plan a resource that shall exist; properties that AWS alone decides are `(known after apply)`."""
+def plan_present(
+    current: State | None,
+    desired: State,
+    spec: dict[str, Any],
+    computed: tuple[str, ...],
+    renewed: tuple[str, ...] = (),
+) -> Plan:
+    """Plan a resource that shall exist.
+
+    Properties that AWS alone decides are `(known after apply)`: the computed ones on creation, the renewed ones also
+    whenever something changes.
+    """
     if current is None:
         after = {**desired, **dict.fromkeys(computed, UNKNOWN)}
         return Plan("create", {}, after, {name: (None, value) for name, value in desired.items()})
@@ -61,7 +71,9 @@ def plan_present(current: State | None, desired: State, spec: dict[str, Any], co
     for name, value in desired.items():
         after[name] = overlay(current.get(name), value, spec.get(name, {}))
     changes = {name: (current.get(name), after[name]) for name in desired if after[name] != current.get(name)}
-    return Plan("update" if changes else "none", current, after, changes)
+    if not changes:
+        return Plan("none", current, current)
+    return Plan("update", current, {**after, **dict.fromkeys(renewed, UNKNOWN)}, changes)
 
 
 def plan_absent(current: State | None) -> Plan:

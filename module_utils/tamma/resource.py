@@ -46,6 +46,8 @@ class Resource(ABC):
     """Properties that AWS cannot change, each with the next step for a person."""
     computed: ClassVar[tuple[str, ...]] = ()
     """Properties that AWS alone decides."""
+    renewed: ClassVar[tuple[str, ...]] = ()
+    """Properties that AWS decides anew with every change, such as the number of a version."""
     hidden: ClassVar[frozenset[str]] = frozenset()
     """Properties whose values must not be shown."""
     taggable: ClassVar[bool] = True
@@ -111,7 +113,7 @@ class Resource(ABC):
             return plan_absent(self.find())
         desired = self.desired()
         self.check(desired)
-        plan = plan_present(self.find(), desired, self.options(), self.computed)
+        plan = plan_present(self.find(), desired, self.options(), self.computed, self.renewed)
         if plan.action == "update":
             self._refuse_immutable(plan)
         return plan
