@@ -254,11 +254,12 @@ class Queue(Resource):
             attributes["KmsMasterKeyId"] = ""  # a queue has one kind of encryption
         if attributes:
             sqs.set_queue_attributes(QueueUrl=current["url"], Attributes=attributes)
-        wanted, gone = tags.changes(current["tags"], {**changes}.get("tags", current["tags"]))
-        if wanted:
-            sqs.tag_queue(QueueUrl=current["url"], Tags=wanted)
-        if gone:
-            sqs.untag_queue(QueueUrl=current["url"], TagKeys=gone)
+        if "tags" in changes:
+            wanted, gone = tags.changes(current["tags"], changes["tags"])
+            if wanted:
+                sqs.tag_queue(QueueUrl=current["url"], Tags=wanted)
+            if gone:
+                sqs.untag_queue(QueueUrl=current["url"], TagKeys=gone)
 
     def delete(self, current: State) -> None:
         """Delete the queue; AWS takes up to 60 seconds."""
@@ -266,7 +267,7 @@ class Queue(Resource):
         poll(lambda: self.find() is None, what=f"deletion of {self.name}")
 
     def _attributes(self, state: State) -> dict[str, str]:
-        names = {ours: theirs for ours, (theirs, *_) in {**_NUMBERS, **_FIFO}.items()}
+        names = {ours: row[0] for ours, row in _NUMBERS.items()} | {ours: row[0] for ours, row in _FIFO.items()}
         names["sqs_managed_sse"] = "SqsManagedSseEnabled"
         attributes: dict[str, str] = {theirs: _text(state[ours]) for ours, theirs in names.items() if ours in state}
         if "policy" in state:
