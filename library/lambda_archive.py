@@ -10,11 +10,11 @@ DOCUMENTATION = r"""
 module: lambda_archive
 short_description: Pack the code of a Lambda function reproducibly
 description:
-  - Packs the Python files of some folders into one flat zip, named after its hash; the same code gives the same bytes.
+  - Packs the Python files of some folders into one flat zip named after its hash; the same code gives the same bytes.
   - The zip is a cache on the controller and no resource, so check mode packs too and no change is reported.
 options:
   sources:
-    description: Folders whose C(*.py) files go into the root of the zip. A file name that stands in two of them is refused.
+    description: Folders whose C(*.py) files go into the root of the zip. A name that stands in two of them is refused.
     type: list
     elements: path
     required: true
