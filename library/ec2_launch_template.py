@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: ec2_launch_template
 short_description: Manage an EC2 launch template
 description:
-  - Creates a launch template, adds a version when its default version differs and makes that the default, and deletes it.
+  - Creates and deletes a launch template; when its default version differs, adds a version and makes that the default.
   - Keeps the last five versions.
 options:
   name:

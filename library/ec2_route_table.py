@@ -27,7 +27,7 @@ options:
   routes:
     description:
       - All routes of the table; others are removed.
-      - Not touched are the local route, those of gateway endpoints and those that a virtual private gateway propagates.
+      - The local route, those of gateway endpoints and propagated ones are not touched.
     type: list
     elements: dict
     suboptions:
@@ -42,7 +42,7 @@ options:
         description: Name of the NAT gateway that the traffic goes to.
         type: str
 notes:
-  - Exists because amazon.aws.ec2_vpc_route_table looks a table up by all its tags, so that a changed tag creates a second one.
+  - Exists because amazon.aws.ec2_vpc_route_table looks up a table by all its tags; a changed tag creates a second one.
 extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
 """
 
@@ -70,16 +70,8 @@ resource:
 from ipaddress import ip_network
 from typing import Any, ClassVar
 
-from ansible.module_utils.tamma.ec2 import (
-    INTERNET_GATEWAY,
-    NAT_GATEWAY,
-    SUBNET,
-    VpcResource,
-    filters,
-    other_tags,
-    retag,
-    specification,
-)
+from ansible.module_utils.tamma import ec2
+from ansible.module_utils.tamma.ec2 import INTERNET_GATEWAY, NAT_GATEWAY, SUBNET, VpcResource, filters, other_tags
 from ansible.module_utils.tamma.errors import RefusalError
 from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.resource import run
@@ -147,7 +139,7 @@ class RouteTable(VpcResource):
         calls = {route["destination"]: self._target(route) for route in desired.get("routes", [])}
         subnets = [self.vpc.to_id(SUBNET, name) for name in desired.get("subnets", [])]
         table = self.ec2.create_route_table(
-            VpcId=self.vpc.need_id(), **specification("route-table", self.all_tags(desired))
+            VpcId=self.vpc.need_id(), **ec2.specification("route-table", self.all_tags(desired))
         )["RouteTable"]
         for destination, target in calls.items():
             self.ec2.create_route(RouteTableId=table["RouteTableId"], **_destination(destination), **target)
@@ -165,7 +157,7 @@ class RouteTable(VpcResource):
             for subnet in set(used) - set(wanted):
                 self.ec2.disassociate_route_table(AssociationId=used[subnet])
         if "tags" in changes:
-            retag(self.ec2, [current["id"]], current["tags"], changes["tags"])
+            ec2.retag(self.ec2, [current["id"]], current["tags"], changes["tags"])
 
     def delete(self, current: State) -> None:
         """Give the subnets back to the main table, then delete this one."""

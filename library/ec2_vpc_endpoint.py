@@ -36,7 +36,7 @@ options:
     description: What may be done through the endpoint. AWS allows everything when none is given at creation.
     type: dict
 notes:
-  - Exists because amazon.aws.ec2_vpc_endpoint cannot change an endpoint; other route tables make it create a second one.
+  - Exists because amazon.aws.ec2_vpc_endpoint cannot change an endpoint; other route tables create a second one.
 extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
 """
 

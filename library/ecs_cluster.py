@@ -17,7 +17,7 @@ options:
     type: str
     required: true
   capacity_providers:
-    description: Names of all capacity providers of the cluster, in any order; C(FARGATE) and C(FARGATE_SPOT) always exist.
+    description: Names of all capacity providers of the cluster; C(FARGATE) and C(FARGATE_SPOT) always exist.
     type: list
     elements: str
   default_capacity_provider_strategy:
@@ -218,10 +218,8 @@ class Cluster(Resource):
         def settled() -> bool:
             status = (self._read() or {}).get("attachmentsStatus", "")
             if status == "UPDATE_FAILED":
-                raise RefusalError(
-                    "ECS could not attach the capacity providers; look at the cluster's events and re-run"
-                )
-            return status != "UPDATE_IN_PROGRESS"
+                raise RefusalError("ECS could not attach the capacity providers; look at its events and re-run")
+            return bool(status != "UPDATE_IN_PROGRESS")
 
         poll(settled, what=f"attaching the capacity providers of {self.name}")
 

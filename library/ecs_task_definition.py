@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: ecs_task_definition
 short_description: Manage the current revision of an ECS task definition
 description:
-  - Registers a revision when anything that is managed differs from the latest active one; what is not managed is carried over.
+  - Registers a revision when anything managed differs from the latest active one; the rest is carried over.
   - When only tags differ, they are changed in place.
   - With O(state=absent) all active revisions are deregistered, then all inactive ones deleted.
 options:
@@ -19,7 +19,7 @@ options:
     type: str
     required: true
   container_definitions:
-    description: Containers, in the words of the ECS API (C(portMappings), C(logConfiguration), …). Needed when O(state=present).
+    description: Containers, in the words of the ECS API (C(portMappings), …). Needed when O(state=present).
     type: list
     elements: dict
   cpu:
@@ -92,22 +92,14 @@ resource:
 
 from typing import Any, ClassVar
 
-from ansible.module_utils.tamma import tags
+from ansible.module_utils.tamma import tags, task_data
 from ansible.module_utils.tamma.containers import normal, refuse_duplicates, refuse_fargate_size
 from ansible.module_utils.tamma.errors import RefusalError, is_code
-from ansible.module_utils.tamma.plan import Plan, State, given
+from ansible.module_utils.tamma.plan import Plan, State
 from ansible.module_utils.tamma.resource import Resource, run
 from ansible.module_utils.tamma.shapes import fit, prune
 from botocore.exceptions import ClientError
 
-_TEXTS = {
-    "cpu": "cpu",
-    "memory": "memory",
-    "network_mode": "networkMode",
-    "execution_role_arn": "executionRoleArn",
-    "task_role_arn": "taskRoleArn",
-}
-_PLATFORM = {"cpu_architecture": "cpuArchitecture", "operating_system_family": "operatingSystemFamily"}
 _STORAGE = range(21, 201)  # GiB, API reference of EphemeralStorage
 _BATCH = 10  # revisions of one DeleteTaskDefinitions call, the API's limit
 
@@ -148,7 +140,7 @@ class TaskDefinition(Resource):
             shape = self._shape("containerDefinitions")
             state["container_definitions"] = normal(state["container_definitions"], shape, mode)
         if "volumes" in state:
-            state["volumes"] = _volumes(fit(state["volumes"], self._shape("volumes"), "volumes"))
+            state["volumes"] = task_data.normal_volumes(fit(state["volumes"], self._shape("volumes"), "volumes"))
         if "requires_compatibilities" in state:
             state["requires_compatibilities"] = sorted(set(state["requires_compatibilities"]))
         return state
@@ -173,20 +165,22 @@ class TaskDefinition(Resource):
         if self.params["state"] == "absent":
             left = [*self._revisions("ACTIVE"), *self._revisions("INACTIVE")]
             return {"revisions": [arn.rpartition("/")[2] for arn in left]} if left else None
-        answer = self._describe()
+        answer = self._describe() or {"taskDefinition": {"status": "INACTIVE"}}
         # ministack 1.5.33 answers with the last revision even when it is not active any more.
-        self._latest = answer["taskDefinition"] if answer and answer["taskDefinition"]["status"] == "ACTIVE" else None
-        return _state(self._latest, answer, self._shape("containerDefinitions")) if answer and self._latest else None
+        self._latest = answer["taskDefinition"] if answer["taskDefinition"]["status"] == "ACTIVE" else None
+        if self._latest is None:
+            return None
+        return task_data.from_aws(self._latest, answer.get("tags", []), self._shape("containerDefinitions"))
 
     def create(self, desired: State) -> None:
         """Register the first revision, or the next one of a family that has only old ones."""
-        self._register({}, desired, desired.get("tags", {}))
+        self._register({}, desired)
 
     def update(self, current: State, changes: State) -> None:
         """Register a revision, or only change the tags of the latest one."""
         ecs = self.client("ecs")
         if changes.keys() - {"tags"}:
-            self._register(self._latest or {}, changes, changes.get("tags", current["tags"]))
+            self._register(self._latest or {}, {"tags": current["tags"], **changes})
             return
         wanted, gone = tags.changes(current["tags"], changes["tags"])
         if wanted:
@@ -229,49 +223,12 @@ class TaskDefinition(Resource):
         # ministack 1.5.33 takes the family for a prefix of a name.
         return [arn for arn in arns if arn.rpartition("/")[2].rpartition(":")[0] == self.name]
 
-    def _register(self, old: dict[str, Any], state: State, named: dict[str, str]) -> None:
+    def _register(self, old: dict[str, Any], state: State) -> None:
+        """Register a revision that differs from an old one, as AWS described it, in these properties."""
         carried = prune(fit(old, self._shape(""), "the latest revision", drop_unknown=True))
-        request = {name: value for name, value in {**carried, **_to_aws(state)}.items() if value not in ("", [], {})}
-        if named:
-            request["tags"] = tags.to_pairs(named, lower=True)
+        request = {**carried, **task_data.to_aws(state), "tags": tags.to_pairs(state.get("tags"), lower=True)}
+        request = {name: value for name, value in request.items() if value not in ("", [], {})}
         self.client("ecs").register_task_definition(**{**request, "family": self.name})
-
-
-def _state(found: dict[str, Any], answer: dict[str, Any], shape: Any) -> State:
-    platform = found.get("runtimePlatform") or {}
-    return {
-        "arn": found["taskDefinitionArn"],
-        "revision": found["revision"],
-        **{ours: str(found[theirs]) if found.get(theirs) else None for ours, theirs in _TEXTS.items()},
-        "container_definitions": normal(found["containerDefinitions"], shape, found.get("networkMode")),
-        "requires_compatibilities": sorted(found.get("requiresCompatibilities") or []),
-        "ephemeral_storage_gib": (found.get("ephemeralStorage") or {}).get("sizeInGiB"),
-        "runtime_platform": {ours: platform.get(theirs) for ours, theirs in _PLATFORM.items()},
-        "volumes": _volumes(found.get("volumes") or []),
-        "tags": tags.to_dict(answer.get("tags")),
-    }
-
-
-def _volumes(volumes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(prune(volumes), key=lambda volume: str(volume.get("name", "")))
-
-
-def _to_aws(state: State) -> dict[str, Any]:
-    request: dict[str, Any] = {theirs: state[ours] for ours, theirs in _TEXTS.items() if ours in state}
-    if "ephemeral_storage_gib" in state:
-        request["ephemeralStorage"] = {"sizeInGiB": state["ephemeral_storage_gib"]}
-    if "runtime_platform" in state:
-        request["runtimePlatform"] = {
-            _PLATFORM[name]: value for name, value in given(state["runtime_platform"]).items()
-        }
-    for ours, theirs in (
-        ("container_definitions", "containerDefinitions"),
-        ("requires_compatibilities", "requiresCompatibilities"),
-        ("volumes", "volumes"),
-    ):
-        if ours in state:
-            request[theirs] = state[ours]
-    return request
 
 
 def main() -> None:

@@ -84,7 +84,7 @@ def _normal(container: Container, network_mode: str | None) -> Container:
     result = {**_DEFAULTS, **container}
     for member, key in _UNORDERED.items():
         if member in result:
-            result[member] = sorted(result[member], key=lambda entry: str(entry.get(key, "")))  # noqa: B023 - used at once
+            result[member] = sorted(result[member], key=lambda entry: str(entry.get(key, "")))
     for mapping in result.get("portMappings", []):
         mapping.setdefault("protocol", "tcp")
         # Behind a bridge 0 lets the host choose; elsewhere both ports are one.

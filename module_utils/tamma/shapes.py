@@ -31,7 +31,7 @@ def prune(value: Any) -> Any:
     """Drop None, empty lists and empty dictionaries at every depth: AWS returns them where nothing was given."""
     if isinstance(value, dict):
         kept = {key: prune(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item is not None and item != [] and item != {}}
+        return {key: item for key, item in kept.items() if item not in (None, [], {})}
     if isinstance(value, list):
         return [prune(item) for item in value]
     return value
