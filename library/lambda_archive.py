@@ -2,30 +2,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible module: the code of a Lambda function as a zip whose bytes depend on nothing but the code."""
+"""Ansible module: the archive of a Lambda function's code."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lambda_archive
-short_description: Pack the code of a Lambda function reproducibly
+short_description: Pack the code of a Lambda function
 description:
-  - Packs the Python files of some folders into one flat zip named after its hash; the same code gives the same bytes.
-  - The zip is a cache on the controller and no resource, so check mode packs too and no change is reported.
+  - Packs the C(*.py) files that lie directly in some folders into one flat zip, the same bytes for the same files.
+  - The zip is a cache on the controller, not a resource, so that the module does the same in check mode and never
+    reports a change.
 options:
   sources:
-    description: Folders whose C(*.py) files go into the root of the zip. A name that stands in two of them is refused.
+    description: Folders; two files of one name are refused.
     type: list
     elements: path
     required: true
   dest_dir:
-    description: Folder for the zip. The five newest are kept.
+    description: Folder of the archives. The five that were used last are kept.
     type: path
     required: true
 attributes:
   check_mode:
     support: full
-    description: Packs in check mode too, since a preview compares the hash of the code with the deployed one.
+    description: Does the same in check mode.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+  idempotent:
+    support: full
+    description: A second run finds the archive.
 author:
   - Tamma Infra
 """
@@ -40,67 +47,35 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: Where the zip is.
+  description: Where the archive is.
   returned: success
   type: str
 sha256:
-  description: SHA-256 of the zip, hexadecimal.
+  description: SHA-256 of the archive, in hexadecimal digits.
   returned: success
   type: str
 """
 
-import hashlib
-import os
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.tamma import archive
+from ansible.module_utils.tamma.archive import flat_sources, store, zip_bytes
 from ansible.module_utils.tamma.errors import RefusalError
 
-_KEPT = 5  # zips: enough to go back to a release without packing it again
-
-
-def entries(sources: list[str]) -> list[tuple[str, Path]]:
-    """Return (name, file) of every Python file; RefusalError for an empty folder or a name that stands twice."""
-    found: dict[str, Path] = {}
-    for source in sources:
-        files = sorted(Path(source).glob("*.py"))
-        if not files:
-            raise RefusalError(f"{source} holds no Python file; correct the path")
-        for path in files:
-            if path.name in found:
-                raise RefusalError(f"{path} and {found[path.name]} have the same name; rename one of them")
-            found[path.name] = path
-    return sorted(found.items())
-
-
-def store(content: bytes, folder: Path) -> Path:
-    """Write the zip under its hash, remove all but the newest few, and return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{hashlib.sha256(content).hexdigest()}.zip"
-    if not path.exists():
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    path.touch()
-    for old in sorted(folder.glob("*.zip"), key=lambda item: item.stat().st_mtime, reverse=True)[_KEPT:]:
-        old.unlink(missing_ok=True)
-    return path
+_SPEC = {
+    "sources": {"type": "list", "elements": "path", "required": True},
+    "dest_dir": {"type": "path", "required": True},
+}
+_KEPT = 5  # enough for two functions' last deployments, small enough to forget
 
 
 def main() -> None:
-    """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "sources": {"type": "list", "elements": "path", "required": True},
-            "dest_dir": {"type": "path", "required": True},
-        },
-        supports_check_mode=True,
-    )
+    """Pack, and say where."""
+    module = AnsibleModule(argument_spec=_SPEC, supports_check_mode=True)
     try:
-        path = store(archive.write(entries(module.params["sources"])), Path(module.params["dest_dir"]))
+        path = store(zip_bytes(flat_sources(module.params["sources"])), Path(module.params["dest_dir"]), keep=_KEPT)
     except (RefusalError, OSError) as error:
-        module.fail_json(msg=f"Lambda archive: {error}.")
+        module.fail_json(msg=f"Lambda archive: {str(error).rstrip('.')}.")
     module.exit_json(changed=False, path=str(path), sha256=path.stem)
 
 

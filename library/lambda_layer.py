@@ -2,38 +2,41 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible module: a Lambda layer of Python packages, published only when its content differs."""
+"""Ansible module: a Lambda layer of locked Python packages."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lambda_layer
-short_description: Publish a Lambda layer of Python packages by content hash
+short_description: Publish a Lambda layer of locked Python packages
 description:
-  - Publishes a new version when the lock file, the Python version or the processor differ from the newest version's.
-  - Packages are downloaded and packed only then; the same inputs give the same bytes.
+  - Publishes a new version of a layer when the lock file, the Python version or the architecture differ from what the
+    latest version was built of, and removes old versions. Packages are downloaded only then, never in check mode.
+  - What a version was built of is a SHA-256 in its description.
 options:
   name:
     description: Name of the layer.
     type: str
     required: true
   requirements:
-    description: Lock file with hashes, as C(uv pip compile --generate-hashes) writes it. Needed when O(state=present).
+    description: Path of a complete requirements file with hashes. Needed when O(state=present).
     type: path
   python_version:
-    description: Python of the functions, for example C(3.13). Needed when O(state=present).
+    description: Python version of the functions, 3.12 or newer.
     type: str
+    default: '3.13'
   architecture:
-    description: Processor of the functions.
+    description: Instruction set of the functions.
     type: str
     choices: [x86_64, arm64]
     default: x86_64
   keep_versions:
-    description: How many versions to keep; older ones are deleted after a new one is published.
+    description: How many of the newest versions stay when a new one is published.
     type: int
     default: 3
 notes:
-  - Exists because C(amazon.aws.lambda_layer) publishes a new version on every run.
+  - Exists because amazon.aws.lambda_layer publishes a new version on every run.
+  - AWS has no tags for layers.
 extends_documentation_fragment: [tamma_resource]
 """
 
@@ -42,7 +45,7 @@ EXAMPLES = r"""
   lambda_layer:
     name: tamma-dev-python
     requirements: files/lambda/requirements.txt
-    python_version: "3.13"
+  register: layer
 """
 
 RETURN = r"""
@@ -51,120 +54,106 @@ action:
   returned: success
   type: str
 resource:
-  description: The newest version, with its C(layer_version_arn), C(version) and C(content_hash).
+  description:
+    - The latest version, with C(layer_version_arn), C(version) and C(content_hash). The first two are
+      C((known after apply)) in check mode when a version would be published.
   returned: success
   type: dict
 """
 
-import hashlib
-import subprocess
-import sys
-import tempfile
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible.module_utils.tamma import archive
+from ansible.module_utils.tamma.archive import build_layer, layer_hash
 from ansible.module_utils.tamma.errors import RefusalError
 from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.resource import Resource, run
 
-_BUILDER = "1"  # grows when the way of packing changes, so that layers are published anew
-_PLATFORMS = {"x86_64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}  # Amazon Linux 2023 has glibc 2.34
-_PREFIX = "content "
-_TAIL = 10  # lines of the installer's output that a person needs to see why it failed
+_OLDEST_MINOR = 12  # older runtimes are on Amazon Linux 2, whose glibc cannot load manylinux_2_28
+_MOST_BYTES = 50 * 1024 * 1024  # of a zip that is uploaded in the request
+_MARK = "sha256:"
 
 
 class Layer(Resource):
-    """The newest version of a layer; its properties are what it was built from."""
+    """The latest version of a layer, known by what it was built of."""
 
     kind = "Lambda layer"
-    spec: ClassVar = {
-        "python_version": {"type": "str"},
-        "architecture": {"type": "str", "choices": list(_PLATFORMS), "default": "x86_64"},
+    spec: ClassVar = {}
+    controls: ClassVar = {
+        "requirements": {"type": "path"},
+        "python_version": {"type": "str", "default": "3.13"},
+        "architecture": {"type": "str", "choices": ["x86_64", "arm64"], "default": "x86_64"},
+        "keep_versions": {"type": "int", "default": 3},
     }
-    controls: ClassVar = {"requirements": {"type": "path"}, "keep_versions": {"type": "int", "default": 3}}
-    needed = ("requirements", "python_version")
-    computed = renewed = ("layer_version_arn", "version")
+    needed = ("requirements",)
+    computed = ("layer_version_arn", "version")
+    renewed = ("layer_version_arn", "version")
     taggable = False
 
     def desired(self) -> State:
-        """Return the hash of the lock file and of everything else that decides the bytes."""
-        state = super().desired()
-        try:
-            lock = Path(self.params["requirements"]).read_bytes()
-        except OSError as error:
-            raise RefusalError(f"the lock file cannot be read ({error}); correct requirements") from None
-        inputs = [hashlib.sha256(lock).hexdigest(), state["python_version"], state["architecture"], _BUILDER]
-        return {**state, "content_hash": hashlib.sha256("\n".join(inputs).encode()).hexdigest()}
+        """Return what the layer shall be built of."""
+        return {"content_hash": layer_hash(*self._inputs())}
+
+    def check(self, desired: State) -> None:
+        """Refuse runtimes that cannot load the packages, and keeping no version."""
+        del desired
+        match = re.fullmatch(r"3\.(\d+)", self.params["python_version"])
+        if not match or int(match[1]) < _OLDEST_MINOR:
+            raise RefusalError(f"python_version is {self.params['python_version']}; choose 3.{_OLDEST_MINOR} or newer")
+        if self.params["keep_versions"] < 1:
+            raise RefusalError("keep_versions must be 1 or more; to remove the layer set state: absent")
 
     def find(self) -> State | None:
-        """Return the newest version; its description holds the content hash."""
+        """Return the latest version, or None when the layer has none."""
         versions = self._versions()
         if not versions:
             return None
-        newest = versions[0]
+        latest = versions[0]
+        description = str(latest.get("Description", ""))
         return {
-            "layer_version_arn": newest["LayerVersionArn"],
-            "version": newest["Version"],
-            "content_hash": newest.get("Description", "").removeprefix(_PREFIX),
-            "python_version": newest["CompatibleRuntimes"][0].removeprefix("python"),
-            "architecture": (newest.get("CompatibleArchitectures") or ["x86_64"])[0],
+            "content_hash": description.removeprefix(_MARK) if description.startswith(_MARK) else "",
+            "layer_version_arn": latest["LayerVersionArn"],
+            "version": latest["Version"],
         }
 
     def create(self, desired: State) -> None:
-        """Build and publish a version, then delete the oldest."""
+        """Build and publish a version, then remove the oldest ones."""
+        requirements, python_version, architecture = self._inputs()
+        archive = build_layer(requirements, python_version, architecture)
+        if len(archive) > _MOST_BYTES:
+            raise RefusalError(f"the layer has {len(archive)} bytes and Lambda takes {_MOST_BYTES}; use fewer packages")
         self.client("lambda").publish_layer_version(
             LayerName=self.name,
-            Description=_PREFIX + desired["content_hash"],
-            Content={"ZipFile": self._build()},
-            CompatibleRuntimes=[f"python{self.params['python_version']}"],
-            CompatibleArchitectures=[self.params["architecture"]],
+            Description=f"{_MARK}{desired['content_hash']}",
+            Content={"ZipFile": archive},
+            CompatibleRuntimes=[f"python{python_version}"],
+            CompatibleArchitectures=[architecture],
         )
-        self._delete_versions(self._versions()[self.params["keep_versions"] :])
+        self._remove(self._versions()[self.params["keep_versions"] :])
 
     def update(self, current: State, changes: State) -> None:
-        """Publish a new version: a version never changes."""
-        self.create({**current, **changes, **self.desired()})
+        """Publish a new version: versions never change."""
+        del current
+        self.create(changes)
 
     def delete(self, current: State) -> None:
-        """Delete every version."""
+        """Delete every version; functions that use one keep it."""
         del current
-        self._delete_versions(self._versions())
+        self._remove(self._versions())
+
+    def _inputs(self) -> tuple[Path, str, str]:
+        return Path(self.params["requirements"]), self.params["python_version"], self.params["architecture"]
 
     def _versions(self) -> list[dict[str, Any]]:
+        """Return the versions, newest first."""
         pages = self.client("lambda").get_paginator("list_layer_versions").paginate(LayerName=self.name)
-        return [version for page in pages for version in page["LayerVersions"]]
+        found = [version for page in pages for version in page["LayerVersions"]]
+        return sorted(found, key=lambda version: int(version["Version"]), reverse=True)
 
-    def _delete_versions(self, versions: list[dict[str, Any]]) -> None:
+    def _remove(self, versions: list[dict[str, Any]]) -> None:
         for version in versions:
             self.client("lambda").delete_layer_version(LayerName=self.name, VersionNumber=version["Version"])
-
-    def _build(self) -> bytes:
-        """Install the locked packages for Lambda's platform and pack them below `python/`, where Lambda looks."""
-        with tempfile.TemporaryDirectory() as folder:
-            self._install(Path(folder))
-            files = [path for path in Path(folder).rglob("*") if path.is_file()]
-            return archive.write(
-                (f"python/{path.relative_to(folder).as_posix()}", path) for path in files if _belongs(path)
-            )
-
-    def _install(self, folder: Path) -> None:
-        argv = [
-            sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-compile-bytecode", "--no-installer-metadata",
-            "--target", str(folder), "--only-binary", ":all:", "--require-hashes",
-            "--python-platform", _PLATFORMS[self.params["architecture"]],
-            "--python-version", self.params["python_version"],
-            "-r", self.params["requirements"],
-        ]  # fmt: skip
-        result = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if result.returncode:
-            tail = "\n".join((result.stdout + result.stderr).splitlines()[-_TAIL:])
-            raise RefusalError(f"the packages could not be installed: {tail}")
-
-
-def _belongs(path: Path) -> bool:
-    """Leave out byte code, scripts, locks and RECORD, whose content or presence depends on the installer."""
-    return path.suffix != ".pyc" and path.name not in {"RECORD", ".lock"} and path.parent.name != "bin"
 
 
 def main() -> None:
