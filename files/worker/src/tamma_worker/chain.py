@@ -92,14 +92,14 @@ def _routing(heard: Heard) -> Stage | None:
             "live-channel",
             f"Only the {side} channel was kept, as mono",
             "The other channel is silent",
-            lambda stream: stream.filter("pan", f"mono|c0=c{index}"),
+            lambda stream: stream.filter("channelmap", map=index, channel_layout="mono"),
         )
     if heard.mid_energy < _ANTIPHASE_RATIO * heard.side_energy:
         return Stage(
             "polarity",
             "The right channel was turned over",
             "The channels cancel each other out when they are played together",
-            lambda stream: stream.filter("pan", "stereo|c0=c0|c1=-1*c1"),
+            lambda stream: stream.filter("stereotools", phaser=1),
         )
     return None
 

@@ -118,6 +118,8 @@ def _notes(source: Source, before: Heard) -> list[str]:
         notes.append("The recording is too quiet or too short to measure its loudness, so its level was left alone.")
     if facts.audio_streams > 1:
         notes.append(f"The file has {facts.audio_streams} sound tracks; only its main one was used.")
+    if facts.pictures and facts.cover is None:
+        notes.append("The cover picture could not be kept; a JPEG can.")
     if facts.channels > 2:  # noqa: PLR2004
         notes.append(f"{facts.channels} channels were mixed down to stereo.")
     return notes

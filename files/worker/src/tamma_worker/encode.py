@@ -160,7 +160,7 @@ def _encode_arguments(source: Source, final: Final, target: Path) -> list[str]:
         "aac_coder": "fast",  # half the time of the default and measured to be better on speech
         "ar": source.plan.rate_hz,
         "movflags": "+faststart",
-        "map_metadata": -1,  # only the tags below: see probe._TAGS
+        "map_metadata:g": -1,  # only the tags below, see probe._TAGS; chapters keep their titles
         "map_chapters": 0,
     }
     streams = [stream]

@@ -19,7 +19,7 @@ class Preset:
     cleans: bool = True  # False: no filter at all
     loudness_lufs: float = -16.0  # integrated loudness of the decoded output (ITU-R BS.1770-4)
     true_peak_dbtp: float = -1.0  # ceiling of the decoded output
-    max_gain_db: float = 40.0  # silence and near silence are not turned into noise
+    max_gain_db: float = 46.0  # down to -62 LUFS a recording is quiet; below, it is near silence and stays so
     highpass_hz: float = 75.0  # below the lowest voices, above rumble and DC
     denoise_db: float = 12.0  # the most that noise is lowered; 0 switches the denoiser off
     expander_db: float = 8.0  # the most that pauses are lowered; 0 switches the expander off

@@ -44,6 +44,7 @@ class Facts:
     audio_streams: int = 1
     tags: dict[str, str] = field(default_factory=dict)
     cover: int | None = None
+    pictures: int = 0
 
     def as_report(self, duration_seconds: float) -> dict[str, Any]:
         """Give the part of the report that describes a file, with the duration that was really decoded."""
@@ -131,11 +132,9 @@ def _facts(container: dict[str, Any], audio: dict[str, Any], streams: list[dict[
     rate, channels = int(audio.get("sample_rate") or 0), int(audio.get("channels") or 0)
     if rate <= 0 or channels <= 0 or audio.get("codec_name") in {None, "none", "unknown"}:
         raise BadInputError("not_media", NOT_MEDIA)
-    covers = [
-        stream["index"]
-        for stream in streams
-        if stream.get("disposition", {}).get("attached_pic") and stream.get("codec_name") in _COVERS
-    ]
+    pictures = [stream for stream in streams if stream.get("disposition", {}).get("attached_pic")]
+    # without a size (this ffmpeg cannot look into PNG) the muxer would refuse the whole output
+    covers = [p["index"] for p in pictures if p.get("codec_name") in _COVERS and int(p.get("width") or 0) > 0]
     return Facts(
         container=container["format_name"],
         codec=audio["codec_name"],
@@ -146,6 +145,7 @@ def _facts(container: dict[str, Any], audio: dict[str, Any], streams: list[dict[
         audio_streams=count,
         tags=_tags(audio.get("tags", {})) | _tags(container.get("tags", {})),
         cover=covers[0] if covers else None,
+        pictures=len(pictures),
     )
 
 

@@ -59,8 +59,10 @@ def _caption(heard: Heard) -> str:
         if loudness.integrated_lufs is None
         else f"{loudness.integrated_lufs:.1f} LUFS",
         "" if loudness.true_peak_dbtp is None else f"true peak {loudness.true_peak_dbtp:.1f} dBTP",
-        "" if heard.noise_floor_dbfs is None else f"noise floor {heard.noise_floor_dbfs:.0f} dBFS",
     ]
+    if loudness.integrated_lufs is not None and heard.noise_floor_dbfs is not None:
+        # relative to the voice: in dBFS the floor of a quiet recording rises with the voice and looks worse than it is
+        parts.append(f"noise {loudness.integrated_lufs - heard.noise_floor_dbfs:.0f} dB below the voice")
     return "   ".join(part for part in parts if part)
 
 

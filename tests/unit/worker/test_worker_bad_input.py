@@ -1,0 +1,182 @@
+"""Every way a file can be wrong: one clear outcome each, nothing else opened, nothing half-written."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tamma_worker import binaries, cli
+from tamma_worker.control import Control
+from tamma_worker.errors import BadInputError, MissingInputError
+from tamma_worker.presets import all_presets, preset
+from tamma_worker.probe import check_size, probe
+from tests.unit.worker import media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _written(data: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(data)
+
+
+def _without_moov(path: Path) -> None:
+    whole = media.tone(path.with_name("whole.mp4"), "-c:a", "aac", seconds=2)
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+
+
+def _protected(path: Path) -> None:
+    whole = media.tone(path.with_name("whole.m4a"), "-c:a", "aac")
+    path.write_bytes(whole.read_bytes().replace(b"mp4a", b"drms"))
+
+
+def _wav_header_only(path: Path) -> None:
+    path.write_bytes(media.tone(path.with_name("whole.wav")).read_bytes()[:78])
+
+
+def _sixteen_channels(path: Path) -> None:
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 32000, b"WAVE", b"fmt ", 16, 1, 16, 8000, 256000, 32, 16, b"data", 32000
+    )
+    path.write_bytes(header + bytes(32000))
+
+
+def _long(path: Path) -> None:
+    """A WAV of 13 hours at 8 kHz and 8 bits, sparse on disk."""
+    size = 13 * 3600 * 8000
+    header = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, 8000, 8000, 1, 8, b"data", size
+    )
+    with path.open("wb") as file:
+        file.write(header)
+        file.truncate(44 + size)
+
+
+CORPUS: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "zero bytes": ("talk.wav", _written(b""), "empty_file"),
+    "one byte": ("talk.mp3", _written(b"\x00"), "not_media"),
+    "html": ("talk.mp3", _written(b"<!doctype html><html><body>404</body></html>\n" * 40), "not_media"),
+    "text": ("talk.wav", _written(b"These are the minutes of the meeting.\n" * 200), "not_media"),
+    "json": ("talk.m4a", _written(b'{"error": "expired"}'), "not_media"),
+    "image": ("talk.m4a", media.picture, "not_media"),
+    "video without sound": (
+        "talk.mp4",
+        lambda p: media.make(p, "-f", "lavfi", "-t", "1", "-i", "testsrc=s=64x64:r=10", "-f", "mp4"),
+        "no_audio",
+    ),
+    "mp4 without its index": ("talk.mp4", _without_moov, "truncated"),
+    "protected": ("talk.m4a", _protected, "protected"),
+    "wav without samples": ("talk.wav", _wav_header_only, "not_media"),
+    "sixteen channels": ("talk.wav", _sixteen_channels, "too_many_channels"),
+    "thirteen hours": ("talk.wav", _long, "too_long"),
+    "hls": ("talk.mp3", _written(b"#EXTM3U\n#EXTINF:1,\nsecret.wav\n#EXT-X-ENDLIST\n"), "playlist"),
+    "concat": ("talk.wav", _written(b"ffconcat version 1.0\nfile secret.wav\n"), "playlist"),
+    "dash": ("talk.mp4", _written(b'<?xml version="1.0"?><MPD><Period/></MPD>'), "playlist"),
+    "svg": (
+        "talk.mp3",
+        _written(b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'),
+        "not_media",
+    ),
+    "sdp": ("talk.mp3", _written(b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=audio 4 RTP/AVP 0\n"), "not_media"),
+}
+
+
+@pytest.mark.parametrize("case", CORPUS)
+def test_refused_with_a_sentence(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tamma_worker.__main__ import main
+
+    name, write, code = CORPUS[case]
+    media.tone(tmp_path / "secret.wav")
+    path = tmp_path / name
+    write(path)
+    with pytest.raises(BadInputError) as caught:
+        cli.main(["clean", str(path), str(tmp_path / "out")])
+    assert caught.value.code == code
+    assert main(["clean", str(path), str(tmp_path / "out")]) == 65
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said == caught.value.sentence
+    assert list((tmp_path / "out").iterdir()) == []  # neither results nor scratch are left
+
+
+def test_random_bytes_are_not_media(tmp_path: Path) -> None:
+    import random
+
+    for seed in range(3):
+        path = tmp_path / f"{seed}.mp3"
+        path.write_bytes(random.Random(seed).randbytes(20_000))
+        with pytest.raises(BadInputError):
+            cli.main(["clean", str(path), str(tmp_path / "out")])
+
+
+def test_the_concat_attack_is_real_and_the_whitelist_stops_it(tmp_path: Path) -> None:
+    media.tone(tmp_path / "secret.wav")
+    attack = tmp_path / "talk.wav"
+    attack.write_bytes(b"ffconcat version 1.0\nfile secret.wav\n")
+    naive = [binaries.ffmpeg(), "-nostdin", "-v", "error", "-i", str(attack), "-f", "s16le", "-"]
+    assert len(subprocess.run(naive, capture_output=True, check=False, timeout=60).stdout) > 10_000
+    with pytest.raises(BadInputError, match="playlist"):
+        probe(attack, preset("podcast"), Control())
+
+
+def test_nothing_is_fetched_from_the_network(tmp_path: Path) -> None:
+    contacted = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.ts"
+
+        def listen() -> None:
+            server.accept()[0].close()
+            contacted.set()
+
+        threading.Thread(target=listen, daemon=True).start()
+        for number, body in enumerate(
+            (
+                f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{url}\n#EXT-X-ENDLIST\n",
+                f"ffconcat version 1.0\nfile {url}\n",
+                f'<?xml version="1.0"?><MPD type="static"><BaseURL>{url}</BaseURL></MPD>',
+            )
+        ):
+            path = tmp_path / f"{number}.mp3"
+            path.write_text(body)
+            with pytest.raises(BadInputError):
+                probe(path, preset("podcast"), Control())
+        assert not contacted.wait(0.3)
+
+
+@pytest.mark.parametrize(
+    "name", ["-i.wav", "a b;$(touch hacked)&'\".wav", "Gespräch №1 🎙.wav", "file:x.wav", "50%d.wav", "talk"]
+)
+def test_odd_names_are_only_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(media.tone(tmp_path / "x.wav", seconds=0.5).read_bytes())
+    assert cli.main(["clean", f"./{name}", "out"]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["audio.m4a", "report.json", "waveform.png"]
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "talk.mp3"
+    path.write_bytes(media.tone(tmp_path / "x.flac").read_bytes())
+    assert probe(path, preset("podcast"), Control()).codec == "flac"
+
+
+def test_a_missing_file_is_missing_input(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="There is no file"):
+        cli.main(["clean", str(tmp_path / "none.wav"), str(tmp_path / "out")])
+
+
+def test_too_large_is_refused_by_size_alone() -> None:
+    chosen = preset("podcast")
+    check_size(chosen.max_bytes, chosen)
+    with pytest.raises(BadInputError, match=r"5\.0 GiB"):
+        check_size(chosen.max_bytes + 1, chosen)
+
+
+def test_an_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(BadInputError, match="podcast, broadcast, streaming, voice-note, music, off"):
+        preset("loud")
+    assert all(entry.description and entry.name == name for name, entry in all_presets().items())

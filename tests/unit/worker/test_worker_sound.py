@@ -1,0 +1,217 @@
+"""What the worker promises about sound, measured on the encoded file by another implementation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tamma_worker import listen
+from tamma_worker.clean import clean
+from tamma_worker.control import Control
+from tamma_worker.presets import preset
+from tests.unit.worker import media
+
+STEREO_CHORD = (
+    "aevalsrc=0.3*sin(2*PI*220*t)*(0.6+0.4*sin(2*PI*1.5*t))|0.3*sin(2*PI*277*t)*(0.6+0.4*cos(2*PI*1.5*t)):s=44100"
+)
+
+
+def run(path: Path, folder: Path, name: str = "podcast") -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    return clean(path, folder, preset(name), Control())
+
+
+def mono(path: Path) -> media.Floats:
+    """What a player with one loudspeaker makes of it, at 16 kHz."""
+    return media.samples(path, 16_000, 1)[:, 0]
+
+
+CASES = {
+    "as it is": ("anull", ("-c:a", "pcm_s16le"), "wav"),
+    "very quiet": ("volume=-24dB", ("-c:a", "pcm_s24le"), "wav"),
+    "clipped": ("volume=40dB", ("-c:a", "pcm_s16le"), "wav"),
+    "over full scale": ("volume=36dB", ("-c:a", "pcm_f32le"), "wav"),
+    "telephone": ("aresample=8000", ("-c:a", "pcm_mulaw"), "wav"),
+    "192 kHz": ("aresample=192000", ("-c:a", "flac"), "flac"),
+    "opus in webm": ("anull", ("-c:a", "libopus", "-b:a", "32k"), "webm"),
+    "mp3": ("aresample=44100", ("-c:a", "libmp3lame", "-b:a", "64k"), "mp3"),
+    "surround": ("pan=5.1|FC=c0|FL=0.3*c0|FR=0.3*c0|BL=0.1*c0", ("-c:a", "aac"), "mp4"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_decoded_output_has_the_preset_loudness_and_peak(case: str, tmp_path: Path) -> None:
+    filters, options, suffix = CASES[case]
+    recording = media.speech(tmp_path / f"in.{suffix}", filters, *options)
+    report = run(recording, tmp_path / "out")
+    measured = media.measure(tmp_path / "out/audio.m4a", report["output"]["channels"])
+    assert measured.lufs == pytest.approx(-16, abs=0.5)
+    assert measured.dbtp <= -1.0
+    told = report["loudness"]["after"]
+    assert told["integrated_lufs"] == pytest.approx(measured.lufs, abs=0.1)
+    assert told["true_peak_dbtp"] == pytest.approx(measured.dbtp, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("broadcast", -23), ("streaming", -14), ("voice-note", -16), ("music", -14)]
+)
+def test_every_preset_reaches_its_own_loudness(name: str, target: float, tmp_path: Path) -> None:
+    recording = media.tone(tmp_path / "in.flac", seconds=5, source=STEREO_CHORD)
+    report = run(recording, tmp_path / "out", name)
+    measured = media.measure(tmp_path / "out/audio.m4a", 2)
+    assert measured.lufs == pytest.approx(target, abs=0.5)
+    assert measured.dbtp <= -1.0
+    assert report["output"]["channels"] == 2
+
+
+def test_off_changes_nothing(tmp_path: Path) -> None:
+    recording = media.speech(tmp_path / "in.wav")
+    report = run(recording, tmp_path / "out", "off")
+    assert report["steps"] == []
+    before, after = media.measure(recording), media.measure(tmp_path / "out/audio.m4a")
+    assert after.lufs == pytest.approx(before.lufs, abs=0.2)
+
+
+def test_noise_between_words_goes_down(tmp_path: Path) -> None:
+    recording = media.speech(tmp_path / "in.wav", seconds=15)
+    report = run(recording, tmp_path / "out")
+    gaps = [
+        report["loudness"][when]["integrated_lufs"] - report["noise_floor_dbfs"][when] for when in ("before", "after")
+    ]
+    assert gaps[1] - gaps[0] > 5
+    assert {"denoise", "expand"} <= {step["step"] for step in report["steps"]}
+
+
+def test_steady_sound_is_not_taken_for_noise(tmp_path: Path) -> None:
+    recording = media.tone(tmp_path / "in.flac", seconds=4, source=STEREO_CHORD)
+    assert "denoise" not in {step["step"] for step in run(recording, tmp_path / "out")["steps"]}
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+def test_the_chain_neither_delays_nor_shortens(rate: int, tmp_path: Path) -> None:
+    recording = media.speech(tmp_path / "in.wav", f"aresample={rate}", seconds=5)
+    report = run(recording, tmp_path / "out")
+    assert "denoise" in {step["step"] for step in report["steps"]}  # the stage that delays
+    before, after = mono(recording), mono(tmp_path / "out/audio.m4a")
+    size = 1 << 18
+    correlation = np.fft.irfft(np.fft.rfft(after, size) * np.conj(np.fft.rfft(before, size)), size)
+    shift = int(np.argmax(np.abs(correlation)))
+    assert min(shift, size - shift) <= 16  # samples at 16 kHz: 1 ms
+    assert len(after) - len(before) == pytest.approx(0, abs=0.025 * 16000)
+
+
+def test_one_live_channel_becomes_mono(tmp_path: Path) -> None:
+    recording = media.speech(tmp_path / "in.wav", "pan=stereo|c1=c0")
+    report = run(recording, tmp_path / "out")
+    assert report["output"]["channels"] == 1
+    assert report["steps"][0]["step"] == "live-channel"
+    assert media.measure(tmp_path / "out/audio.m4a").lufs == pytest.approx(-16, abs=0.5)
+
+
+def test_antiphase_stereo_survives_a_mono_player(tmp_path: Path) -> None:
+    recording = media.speech(tmp_path / "in.wav", "pan=stereo|c0=c0|c1=-1*c0")
+    assert np.abs(mono(recording)).max() < 1e-3  # the mono sum of the input is silence
+    report = run(recording, tmp_path / "out")
+    assert report["steps"][0]["step"] == "polarity"
+    assert np.abs(mono(tmp_path / "out/audio.m4a")).max() > 0.1
+
+
+def test_near_silence_is_not_amplified_without_end(tmp_path: Path) -> None:
+    recording = media.speech(tmp_path / "in.wav", "volume=-32dB", "-c:a", "pcm_f32le")
+    report = run(recording, tmp_path / "out")
+    assert media.measure(recording).lufs < -60
+    assert media.measure(tmp_path / "out/audio.m4a").lufs < -20
+    assert "nearly silent" in next(step for step in report["steps"] if step["step"] == "gain")["why"]
+
+
+@pytest.mark.parametrize(("source", "seconds"), [("anullsrc=r=48000:cl=stereo", 2), ("sine=f=440:r=48000", 0.05)])
+def test_silence_and_tiny_clips_are_delivered_with_a_note(source: str, seconds: float, tmp_path: Path) -> None:
+    recording = media.tone(tmp_path / "in.wav", seconds=seconds, source=source)
+    report = run(recording, tmp_path / "out")
+    assert report["loudness"]["after"]["integrated_lufs"] is None
+    assert len(report["notes"]) == 1
+    assert report["output"]["duration_seconds"] == pytest.approx(seconds, abs=0.06)
+    assert (tmp_path / "out/waveform.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_tags_chapters_and_cover_survive_and_the_location_does_not(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text(
+        ";FFMETADATA1\ntitle=Föhn; & 'talk'\nartist=--help\nlocation=+12.3-045.6/\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=2000\ntitle=Two\n"
+    )
+    cover = media.picture(tmp_path / "cover.jpg", "JPEG")
+    audio = media.speech(tmp_path / "plain.wav", seconds=2)
+    inputs = ["-i", str(audio), "-i", str(notes), "-i", str(cover)]
+    maps = ["-map", "0", "-map", "2", "-map_metadata", "1", "-map_chapters", "1", "-c:v", "copy"]
+    maps += ["-disposition:v", "attached_pic"]
+    recording = media.make(tmp_path / "in.m4a", *inputs, *maps, "-c:a", "aac", "-f", "ipod")
+    report = run(recording, tmp_path / "out")
+    found: Any = media.streams(tmp_path / "out/audio.m4a")
+    assert found["format"]["tags"]["title"] == "Föhn; & 'talk'" == report["tags"]["title"]
+    assert found["format"]["tags"]["artist"] == "--help"
+    assert "location" not in found["format"]["tags"]
+    assert [chapter["tags"]["title"] for chapter in found["chapters"]] == ["One", "Two"]
+    assert [s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"] == ["mjpeg"]
+
+
+def test_a_cover_that_cannot_be_kept_is_no_reason_to_fail(tmp_path: Path) -> None:
+    # an ID3 tag by hand: this ffmpeg cannot write a PNG cover either
+    png = media.picture(tmp_path / "cover.png").read_bytes()
+    frame = b"\x00image/png\x00\x03\x00" + png
+    size = 10 + len(frame)
+    apic = b"APIC" + len(frame).to_bytes(4, "big") + b"\x00\x00" + frame
+    tag = b"ID3\x03\x00\x00" + bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0)) + apic
+    sound = media.speech(tmp_path / "plain.mp3", "anull", "-c:a", "libmp3lame", "-id3v2_version", "0", seconds=2)
+    recording = tmp_path / "in.mp3"
+    recording.write_bytes(tag + sound.read_bytes())
+    assert run(recording, tmp_path / "out")["notes"] == ["The cover picture could not be kept; a JPEG can."]
+
+
+def test_the_sound_of_a_video_is_taken(tmp_path: Path) -> None:
+    picture = ["-f", "lavfi", "-i", "testsrc=s=64x64:r=10"]
+    recording = media.make(tmp_path / "in.mov", "-t", "3", "-i", str(media.SPEECH), *picture, "-t", "3", "-c:a", "aac")
+    report = run(recording, tmp_path / "out")
+    found: Any = media.streams(tmp_path / "out/audio.m4a")
+    assert [stream["codec_name"] for stream in found["streams"]] == ["aac"]
+    assert report["output"]["duration_seconds"] == pytest.approx(3, abs=0.1)
+
+
+def test_a_cut_recording_is_salvaged_and_says_so(tmp_path: Path) -> None:
+    whole = media.speech(tmp_path / "whole.mp3", "anull", "-c:a", "libmp3lame", "-b:a", "64k", seconds=10)
+    cut = tmp_path / "cut.mp3"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    report = run(cut, tmp_path / "out")
+    assert report["input"]["duration_seconds"] == pytest.approx(5, abs=0.5)
+    assert any("incomplete or damaged" in note for note in report["notes"])
+
+
+def test_listening_takes_pieces_of_any_size() -> None:
+    noise = np.random.default_rng(7).standard_normal((50_001, 2)).astype(np.float32)
+    nothing = listen.Loudness(None, None, None)
+    one, many = listen.Listener(2), listen.Listener(2)
+    data = noise.tobytes()
+    one(data)
+    for start in range(0, len(data), 7919):
+        many(data[start : start + 7919])
+    first, second = one.heard(nothing), many.heard(nothing)
+    assert first.duration_seconds == second.duration_seconds == pytest.approx(50_001 / listen.RATE)
+    assert np.array_equal(first.envelope, second.envelope)
+    assert first.channel_energy == pytest.approx(second.channel_energy)
+    assert first.noise_floor_dbfs == second.noise_floor_dbfs
+
+
+def test_the_envelope_keeps_its_size_and_its_peaks() -> None:
+    listener = listen.Listener(1)
+    hour = 3600 * listen.RATE
+    piece = np.full(listen.RATE * 60, 0.25, np.float32)
+    for minute in range(60):
+        piece[0] = 0.9 if minute == 30 else 0.25
+        listener(piece.tobytes())
+    heard = listener.heard(listen.Loudness(None, None, None))
+    assert heard.duration_seconds == hour / listen.RATE
+    assert len(heard.envelope) <= 4096
+    assert int(np.argmax(heard.envelope)) == pytest.approx(len(heard.envelope) / 2, abs=2)
+    assert heard.envelope.max() == np.float32(0.9)
