@@ -90,7 +90,7 @@ class Reconciler:
             self.send_dead_letter(row)
 
     def offer(self, row: JobRow, delay_seconds: int) -> None:
-        """Send the message for the attempt after the row's, now or by way of our own queue (a FIFO queue cannot wait)."""
+        """Send the message for the attempt after the row's, now or through our own queue (a FIFO queue cannot wait)."""
         if delay_seconds > 0:
             self.queues.send_requeue(row.job_id, row.attempt, delay_seconds)
         else:

@@ -71,11 +71,12 @@ class Sweeper:
     def _drain(
         self, due: Callable[[int], list[JobRow]], send: Callable[[JobRow], None], has_time: Callable[[], bool]
     ) -> None:
-        rows = due(PAGE) if has_time() else []
-        for row in rows:
-            send(row)
-        if len(rows) == PAGE:
-            self._drain(due, send, has_time)
+        while has_time():
+            rows = due(PAGE)
+            for row in rows:
+                send(row)
+            if len(rows) < PAGE:
+                return
 
     def _tasks(self, arns: list[str]) -> dict[str, TaskFacts]:
         """Return what ECS knows of the tasks; it forgets them about an hour after their end."""
