@@ -1,0 +1,94 @@
+"""The contract of library/lambda_event_source_mapping.py."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+from tests.contract.case import Aws, Case, Drift, Refusal
+
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def _parents(aws: Aws) -> None:
+    """Make a function, and queues that hide a message for longer and for shorter than it works."""
+    role = aws.client("iam").create_role(RoleName="t-role", AssumeRolePolicyDocument=json.dumps(_TRUST))["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context): return {}")
+    aws.client("lambda").create_function(
+        FunctionName="t-function",
+        Runtime="python3.13",
+        Role=role,
+        Handler="app.handler",
+        Code={"ZipFile": code.getvalue()},
+        Timeout=30,
+    )
+    for name, hidden in (("jobs.fifo", "180"), ("events", "180"), ("short", "5")):
+        fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+        aws.client("sqs").create_queue(QueueName=name, Attributes={"VisibilityTimeout": hidden, **fifo})
+
+
+def _mapping(aws: Aws, queue: str) -> str:
+    arn = f"arn:aws:sqs:{aws.region}:{aws.account_id}:{queue}"
+    found = aws.client("lambda").list_event_source_mappings(EventSourceArn=arn, FunctionName="t-function")
+    return str(found["EventSourceMappings"][0]["UUID"])
+
+
+def _set(queue: str, **settings: Any) -> Any:
+    return lambda aws: aws.client("lambda").update_event_source_mapping(UUID=_mapping(aws, queue), **settings)
+
+
+_MOTO = {
+    f"{name}@moto": "does not keep it for a mapping"
+    for name in ("tags", "maximum_concurrency", "filter_criteria", "function_response_types")
+}
+
+FIFO = Case(
+    module="lambda_event_source_mapping",
+    label="lambda_event_source_mapping_fifo",
+    present={
+        "function": "t-function",
+        "queue": "jobs.fifo",
+        "enabled": True,
+        "batch_size": 10,
+        "function_response_types": ["ReportBatchItemFailures"],
+        "maximum_concurrency": 5,
+        "tags": {"environment": "test"},
+    },
+    changed={
+        "enabled": False,
+        "batch_size": 5,
+        "function_response_types": [],
+        "maximum_concurrency": 0,
+        "filter_criteria": [{"body": {"b": [1]}}, {"body": {"a": [1]}}],
+        "tags": {"other": "1"},
+    },
+    drift=[
+        Drift("enabled", _set("jobs.fifo", Enabled=False)),
+        Drift("batch_size", _set("jobs.fifo", BatchSize=1)),
+        Drift("function_response_types", _set("jobs.fifo", FunctionResponseTypes=[])),
+    ],
+    refused=[
+        Refusal({"batch_size": 11}, "at most 10"),
+        Refusal({"maximum_batching_window": 1}, "no batching window"),
+        Refusal({"maximum_concurrency": 1}, "2 to 1000"),
+        Refusal({"queue": "short"}, "raise visibility_timeout", "hidden too shortly"),
+    ],
+    parents=_parents,
+    why_not=_MOTO,
+)
+
+STANDARD = Case(
+    module="lambda_event_source_mapping",
+    label="lambda_event_source_mapping_standard",
+    present={"function": "t-function", "queue": "events", "batch_size": 10, "maximum_batching_window": 0},
+    changed={"maximum_batching_window": 1},
+    refused=[Refusal({"batch_size": 11}, "needs a maximum_batching_window")],
+    parents=_parents,
+)
+
+CASES = [FIFO, STANDARD]
