@@ -1,0 +1,1 @@
+"""The stack as its specification has it, checked with plain boto3 and nothing of this project."""
