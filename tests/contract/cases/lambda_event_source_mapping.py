@@ -42,11 +42,6 @@ def _set(queue: str, **settings: Any) -> Any:
     return lambda aws: aws.client("lambda").update_event_source_mapping(UUID=_mapping(aws, queue), **settings)
 
 
-_MOTO = {
-    f"{name}@moto": "does not keep it for a mapping"
-    for name in ("tags", "maximum_concurrency", "filter_criteria", "function_response_types")
-}
-
 FIFO = Case(
     module="lambda_event_source_mapping",
     label="lambda_event_source_mapping_fifo",
@@ -79,7 +74,6 @@ FIFO = Case(
         Refusal({"queue": "short"}, "raise visibility_timeout", "hidden too shortly"),
     ],
     parents=_parents,
-    why_not=_MOTO,
 )
 
 STANDARD = Case(
