@@ -145,15 +145,15 @@ class JobStore:
 
     def expired(self, limit: int) -> list[JobRow]:
         """Return jobs whose lease ran out, longest ago first."""
-        return self._rows(lambda: self._client.rpc("expired_jobs", {"p_limit": str(limit)}))
+        return self._rows(lambda: self._query("expired_jobs", p_limit=limit))
 
     def due_retries(self, limit: int) -> list[JobRow]:
         """Return jobs to be offered again; each is put off by a minute, so that the next call goes on with others."""
-        return self._rows(lambda: self._client.rpc("due_retries", {"p_limit": str(limit)}))
+        return self._rows(lambda: self._query("due_retries", p_limit=limit))
 
     def due_dead_letters(self, limit: int) -> list[JobRow]:
         """Return failed jobs whose message to the dead-letter queue is not confirmed; put off like retries."""
-        return self._rows(lambda: self._client.rpc("due_dead_letters", {"p_limit": str(limit)}))
+        return self._rows(lambda: self._query("due_dead_letters", p_limit=limit))
 
     def get(self, job_id: str) -> JobRow | None:
         """Return the row of a job, None when there is none."""
@@ -167,8 +167,11 @@ class JobStore:
             raise StoreUnavailableError(f"Supabase answered {function} with something that is no answer.")
         return answer
 
-    def _call(self, function: str, **parameters: Any) -> object:
-        return _answer(lambda: self._client.rpc(function, parameters))
+    def _call(self, function: str, **parameters: object) -> object:
+        return _answer(lambda: self._query(function, **parameters))
+
+    def _query(self, function: str, **parameters: Any) -> Any:
+        return self._client.rpc(function, parameters)
 
     def _rows(self, query: Callable[[], Any]) -> list[JobRow]:
         rows = _answer(query)

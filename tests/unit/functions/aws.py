@@ -24,7 +24,10 @@ class FakeAws:
     def __init__(self, service: str, **answers: Answer | Callable[[dict[str, Any]], Answer]) -> None:
         make: Any = boto3.client
         self.client = make(
-            service, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test",
+            service,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
             endpoint_url="http://127.0.0.1:9",  # the discard port: nothing may get there
         )
         self.answers = answers

@@ -41,8 +41,14 @@ class World:
         self.context = Context()
         self.settings = Settings.read(ENVIRONMENT)
         dispatcher = Dispatcher(
-            store, TaskRunner(self.ecs.client), "tamma-dev-cluster", read_pipelines(ENVIRONMENT),
-            Network(["subnet-1"], ["sg-1"], "DISABLED"), 600, app.logger)
+            store,
+            TaskRunner(self.ecs.client),
+            "tamma-dev-cluster",
+            read_pipelines(ENVIRONMENT),
+            Network(["subnet-1"], ["sg-1"], "DISABLED"),
+            600,
+            app.logger,
+        )
         self.services = app.Services(dispatcher, Queues(self.sqs.client, self.settings), self.settings)
 
     def send(self, *records: dict[str, Any]) -> list[str]:
@@ -67,8 +73,12 @@ def world(database: Database, rest: RestOverDatabase, store: JobStore) -> World:
 def record(job_id: str = "job", group: str | None = None, receives: int = 1, **changes: Any) -> dict[str, Any]:
     body = changes.pop("body", None) or json.dumps({"job_id": job_id, "s3_key": "uploads/a.wav"} | changes)
     return {
-        "messageId": f"m-{job_id}", "receiptHandle": f"r-{job_id}", "body": body, "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:tamma-dev-jobs.fifo", "messageAttributes": {},
+        "messageId": f"m-{job_id}",
+        "receiptHandle": f"r-{job_id}",
+        "body": body,
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:tamma-dev-jobs.fifo",
+        "messageAttributes": {},
         "attributes": {"MessageGroupId": group or job_id, "ApproximateReceiveCount": str(receives)},
     }
 
@@ -95,12 +105,15 @@ def test_a_job_that_is_over_is_acknowledged(world: World) -> None:
     assert [request["startedBy"] for request in world.run_tasks] == ["job", "other"]
 
 
-@pytest.mark.parametrize(("body", "reason"), [
-    ("not json", "The body is not valid JSON."),
-    ('{"s3_key": "a"}', "job_id is missing."),
-    ('{"job_id": "bad", "s3_key": "a/../b"}', 's3_key contains the path segment "..".'),
-    ('{"job_id": "bad", "s3_key": "a.mp4"}', "The pipeline video is not deployed here; deployed: audio-clean."),
-])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("not json", "The body is not valid JSON."),
+        ('{"s3_key": "a"}', "job_id is missing."),
+        ('{"job_id": "bad", "s3_key": "a/../b"}', 's3_key contains the path segment "..".'),
+        ('{"job_id": "bad", "s3_key": "a.mp4"}', "The pipeline video is not deployed here; deployed: audio-clean."),
+    ],
+)
 def test_malformed_messages_are_set_aside_once_and_their_mates_start(world: World, body: str, reason: str) -> None:
     # All in one group: even there poison is no reason to hold back what follows.
     assert world.send(record("a", "g"), record("bad", "g", body=body), record("b", "g")) == []
@@ -123,18 +136,21 @@ def test_a_message_that_cannot_be_set_aside_comes_back(world: World) -> None:
     assert world.send(record("bad", body="x"), record("good")) == ["m-bad"]
 
 
-@pytest.mark.parametrize(("answer", "wrong"), [
-    (NO_CAPACITY, False),
-    ({"tasks": [], "failures": []}, False),
-    (refusal("ThrottlingException"), False),
-    (refusal("ServerException", 500), False),
-    (refusal("InternalFailure", 503), False),
-    (EndpointConnectionError(endpoint_url="http://127.0.0.1:9"), False),
-    (refusal("InvalidParameterException"), True),
-    (refusal("AccessDeniedException"), True),
-    (refusal("ClusterNotFoundException"), True),
-    (refusal("ConflictException"), True),
-])
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        (NO_CAPACITY, False),
+        ({"tasks": [], "failures": []}, False),
+        (refusal("ThrottlingException"), False),
+        (refusal("ServerException", 500), False),
+        (refusal("InternalFailure", 503), False),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:9"), False),
+        (refusal("InvalidParameterException"), True),
+        (refusal("AccessDeniedException"), True),
+        (refusal("ClusterNotFoundException"), True),
+        (refusal("ConflictException"), True),
+    ],
+)
 def test_what_was_not_started_is_released_and_comes_back(
     world: World, answer: Any, wrong: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,11 +194,19 @@ def test_a_failing_visibility_change_is_no_failure_of_its_own(world: World) -> N
     assert world.send(record()) == ["m-job"]
 
 
-@pytest.mark.parametrize("outage", [
-    httpx.ConnectTimeout("slow"), httpx.Response(503, text="<html>"), httpx.Response(200, text="<html>a page</html>"),
-    httpx.Response(401, json={"code": "PGRST301", "message": "JWT expired"}), httpx.Response(500, json={"code": "XX000"}),
-])
-def test_supabase_outages_return_the_message_and_touch_nothing(world: World, outage: httpx.Response | Exception) -> None:
+@pytest.mark.parametrize(
+    "outage",
+    [
+        httpx.ConnectTimeout("slow"),
+        httpx.Response(503, text="<html>"),
+        httpx.Response(200, text="<html>a page</html>"),
+        httpx.Response(401, json={"code": "PGRST301", "message": "JWT expired"}),
+        httpx.Response(500, json={"code": "XX000"}),
+    ],
+)
+def test_supabase_outages_return_the_message_and_touch_nothing(
+    world: World, outage: httpx.Response | Exception
+) -> None:
     world.rest.outages = [outage]
     assert world.send(record()) == ["m-job"]
     assert (world.run_tasks, sent(world.sqs, DLQ)) == ([], [])
@@ -249,18 +273,27 @@ def retried(world: World, reason: str, times: int) -> None:
     for attempt in range(1, times + 1):
         assert world.send(record(attempt=attempt)) == []
         world.database.call(
-            "retry_job", p_job_id="job", p_attempt=attempt, p_reason=reason, p_error_code=None, p_error_message=None,
-            p_delay_seconds=0)
+            "retry_job",
+            p_job_id="job",
+            p_attempt=attempt,
+            p_reason=reason,
+            p_error_code=None,
+            p_error_message=None,
+            p_delay_seconds=0,
+        )
 
 
 def test_after_two_interruptions_the_next_attempt_is_on_demand(world: World) -> None:
     retried(world, "interruption", 2)
     assert world.send(record(attempt=3)) == []
-    spot = [any(item["capacityProvider"] == "FARGATE_SPOT" for item in request["capacityProviderStrategy"])
-            for request in world.run_tasks]
+    spot = [
+        any(item["capacityProvider"] == "FARGATE_SPOT" for item in request["capacityProviderStrategy"])
+        for request in world.run_tasks
+    ]
     assert spot == [True, True, False]
-    assert [request["overrides"]["containerOverrides"][0]["environment"][2]["value"] for request in world.run_tasks] == [
-        "1", "2", "3"]
+    assert [
+        request["overrides"]["containerOverrides"][0]["environment"][2]["value"] for request in world.run_tasks
+    ] == ["1", "2", "3"]
 
 
 def test_after_running_out_of_memory_the_next_attempt_is_larger(world: World) -> None:
@@ -284,28 +317,41 @@ def test_without_time_a_record_is_returned_untouched(world: World) -> None:
     assert (world.rest.calls, world.run_tasks) == ([], [])
 
 
-def test_no_secret_is_logged(world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_logged(
+    world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     world.rest.outages = [httpx.Response(401, json={"code": "PGRST301", "message": "JWT expired"})]
     world.send(record(), record("bad", body="x"), record("good"))
     output = capsys.readouterr()
     assert "service-key" not in output.out + output.err + caplog.text
 
 
-SUBNETS = {"Subnets": [
-    {"SubnetId": "subnet-b", "VpcId": "vpc-1", "Tags": [{"Key": "Name", "Value": "tamma-dev-private-b"}]},
-    {"SubnetId": "subnet-a", "VpcId": "vpc-1", "Tags": [{"Key": "Name", "Value": "tamma-dev-private-a"}]},
-]}
+SUBNETS = {
+    "Subnets": [
+        {"SubnetId": "subnet-b", "VpcId": "vpc-1", "Tags": [{"Key": "Name", "Value": "tamma-dev-private-b"}]},
+        {"SubnetId": "subnet-a", "VpcId": "vpc-1", "Tags": [{"Key": "Name", "Value": "tamma-dev-private-a"}]},
+    ]
+}
 
 
 def test_cold_start_looks_everything_up(
     world: World, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clients = {
-        "ec2": FakeAws("ec2", DescribeSubnets=SUBNETS, DescribeSecurityGroups={"SecurityGroups": [{"GroupId": "sg-9"}]}),
-        "ssm": FakeAws("ssm", GetParameters={"Parameters": [
-            {"Name": environment["SUPABASE_URL_PARAMETER"], "Value": "http://127.0.0.1:9"},
-            {"Name": environment["SUPABASE_SERVICE_KEY_PARAMETER"], "Value": "service-key"}]}),
-        "ecs": world.ecs, "sqs": world.sqs,
+        "ec2": FakeAws(
+            "ec2", DescribeSubnets=SUBNETS, DescribeSecurityGroups={"SecurityGroups": [{"GroupId": "sg-9"}]}
+        ),
+        "ssm": FakeAws(
+            "ssm",
+            GetParameters={
+                "Parameters": [
+                    {"Name": environment["SUPABASE_URL_PARAMETER"], "Value": "http://127.0.0.1:9"},
+                    {"Name": environment["SUPABASE_SERVICE_KEY_PARAMETER"], "Value": "service-key"},
+                ]
+            },
+        ),
+        "ecs": world.ecs,
+        "sqs": world.sqs,
     }
     monkeypatch.setattr(app, "client", lambda service: clients[service].client)
     monkeypatch.setattr(app, "JobStore", lambda url, key: world.services.dispatcher.store)
@@ -320,10 +366,13 @@ def test_cold_start_looks_everything_up(
     assert len(clients["ssm"].calls) == 1, "a warm sandbox looks nothing up"
 
 
-@pytest.mark.parametrize(("subnets", "groups", "part"), [
-    ([], [], "no subnet with the Name tamma-dev-private-a"),
-    (SUBNETS["Subnets"], [], "no security group tamma-dev-worker-sg"),
-])
+@pytest.mark.parametrize(
+    ("subnets", "groups", "part"),
+    [
+        ([], [], "no subnet with the Name tamma-dev-private-a"),
+        (SUBNETS["Subnets"], [], "no security group tamma-dev-worker-sg"),
+    ],
+)
 def test_a_missing_network_is_named(subnets: list[Any], groups: list[Any], part: str) -> None:
     ec2 = FakeAws("ec2", DescribeSubnets={"Subnets": subnets}, DescribeSecurityGroups={"SecurityGroups": groups})
     with pytest.raises(NetworkError, match=part):

@@ -24,11 +24,12 @@ from settings import Settings, SettingsError
 from tests.unit.functions.aws import FakeAws
 from tests.unit.functions.conftest import ENVIRONMENT
 
+FRESH = History()
 NETWORK = Network(["subnet-1"], ["sg-1"], "DISABLED")
 MESSAGE = JobMessage("job.1", "uploads/ü.wav", "audio-clean", "podcast", 2)
 
 
-def request(message: JobMessage = MESSAGE, history: History = History(), size: Size | None = None) -> dict[str, Any]:
+def request(message: JobMessage = MESSAGE, history: History = FRESH, size: Size | None = None) -> dict[str, Any]:
     pipeline = read_pipelines(ENVIRONMENT)["audio-clean"]
     return run_task_request(message, pipeline, history, cluster="tamma-dev-cluster", network=NETWORK, size=size)
 
@@ -39,7 +40,12 @@ def test_request_is_valid_and_names_the_attempt() -> None:
     asked = request()
     environment = {item["name"]: item["value"] for item in asked["overrides"]["containerOverrides"][0]["environment"]}
     assert environment == {
-        "JOB_ID": "job.1", "S3_KEY": "uploads/ü.wav", "ATTEMPT": "2", "PIPELINE": "audio-clean", "PRESET": "podcast"}
+        "JOB_ID": "job.1",
+        "S3_KEY": "uploads/ü.wav",
+        "ATTEMPT": "2",
+        "PIPELINE": "audio-clean",
+        "PRESET": "podcast",
+    }
     assert asked["clientToken"] == client_token("job.1", 2)
     assert asked["startedBy"] == "job-1"
     assert asked["tags"] == [{"key": "job_id", "value": "job.1"}, {"key": "attempt", "value": "2"}]
@@ -51,8 +57,10 @@ def test_preset_is_left_to_the_worker_when_the_message_names_none() -> None:
     assert "PRESET" not in names
 
 
-@pytest.mark.parametrize(("interruptions", "providers"), [
-    (0, ["FARGATE_SPOT", "FARGATE"]), (1, ["FARGATE_SPOT", "FARGATE"]), (2, ["FARGATE"]), (30, ["FARGATE"])])
+@pytest.mark.parametrize(
+    ("interruptions", "providers"),
+    [(0, ["FARGATE_SPOT", "FARGATE"]), (1, ["FARGATE_SPOT", "FARGATE"]), (2, ["FARGATE"]), (30, ["FARGATE"])],
+)
 def test_two_interruptions_end_spot(interruptions: int, providers: list[str]) -> None:
     asked = request(history=History(interruptions=interruptions))
     assert [item["capacityProvider"] for item in asked["capacityProviderStrategy"]] == providers
@@ -69,10 +77,17 @@ def test_started_by_has_only_what_ecs_allows() -> None:
     assert started_by("a.b_c-" + "x" * 100) == "a-b_c-" + "x" * 30
 
 
-@pytest.mark.parametrize(("current", "larger"), [
-    (Size(256, 512), Size(256, 1024)), (Size(256, 2048), Size(512, 4096)), (Size(1024, 2048), Size(1024, 4096)),
-    (Size(1024, 8192), Size(2048, 16384)), (Size(2048, 9 * 1024), Size(4096, 18 * 1024)),
-    (Size(16384, 122880), None)])
+@pytest.mark.parametrize(
+    ("current", "larger"),
+    [
+        (Size(256, 512), Size(256, 1024)),
+        (Size(256, 2048), Size(512, 4096)),
+        (Size(1024, 2048), Size(1024, 4096)),
+        (Size(1024, 8192), Size(2048, 16384)),
+        (Size(2048, 9 * 1024), Size(4096, 18 * 1024)),
+        (Size(16384, 122880), None),
+    ],
+)
 def test_larger_size(current: Size, larger: Size | None) -> None:
     assert larger_size(current) == larger
 
@@ -102,14 +117,20 @@ def test_a_missing_variable_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("value", ["0", "-1", "ten", "1.5", "²"])
 def test_seconds_are_whole_and_positive(value: str) -> None:
-    with pytest.raises(SettingsError, match="LEASE_SECONDS is .* whole number of seconds"):
+    with pytest.raises(SettingsError, match=r"LEASE_SECONDS is .* whole number of seconds"):
         Settings.read(ENVIRONMENT | {"LEASE_SECONDS": value})
 
 
-@pytest.mark.parametrize(("value", "part"), [
-    ("{", "is not JSON"), ("[]", "must be a JSON dict"), ("{}", "at least one entry"),
-    (json.dumps({"audio-clean": {"container": "worker"}}), "'audio-clean' is incomplete"),
-    (json.dumps({"audio-clean": 1}), "'audio-clean' is incomplete")])
+@pytest.mark.parametrize(
+    ("value", "part"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must be a JSON dict"),
+        ("{}", "at least one entry"),
+        (json.dumps({"audio-clean": {"container": "worker"}}), "'audio-clean' is incomplete"),
+        (json.dumps({"audio-clean": 1}), "'audio-clean' is incomplete"),
+    ],
+)
 def test_wrong_pipelines_are_described(value: str, part: str) -> None:
     with pytest.raises(SettingsError, match=part):
         read_pipelines({"PIPELINES": value})
