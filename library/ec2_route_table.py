@@ -179,7 +179,7 @@ class RouteTable(VpcResource):
     def _route(self, route: dict[str, Any]) -> dict[str, str]:
         destination = next(str(route[name]) for name in _DESTINATIONS if name in route)
         for option, (kind, member) in _GATEWAYS.items():
-            name = self.vpc.names(kind).get(route.get(member, ""))
+            name = self.vpc.names(kind).get(route[member]) if member in route else None
             if name and route.get("State") != "blackhole":
                 return {"destination": destination, option: name}
         targets = [str(value) for key, value in sorted(route.items()) if key not in _NOT_A_TARGET]

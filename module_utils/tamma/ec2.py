@@ -111,8 +111,7 @@ class Vpc:
 
     def to_names(self, kind: Kind, ids: Iterable[str]) -> list[str]:
         """Return the sorted names of these ids; what is gone or foreign goes by its id."""
-        known = self.names(kind)
-        return sorted(known.get(item, item) for item in ids)
+        return sorted(self.names(kind).get(item, item) for item in ids)
 
     def to_id(self, kind: Kind, name: str) -> str:
         """Return the id of the thing with this name; RefusalError when there is none or more than one."""

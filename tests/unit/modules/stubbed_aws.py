@@ -17,7 +17,7 @@ class StubbedAws:
     """Clients whose answers are scripted by service."""
 
     def __init__(self) -> None:
-        self._session = boto3.Session("test", "test", region_name="us-east-1")
+        self._session: Any = boto3.Session("test", "test", region_name="us-east-1")
         self._clients: dict[str, Any] = {}
         self._stubs: dict[str, Stubber] = {}
         self.recorder = Recorder()

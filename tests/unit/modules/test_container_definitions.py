@@ -15,12 +15,8 @@ from tests import ansible_modules  # noqa: F401 - makes ansible.module_utils.tam
 from ansible.module_utils.tamma.containers import normal, refuse_duplicates, refuse_fargate_size  # isort: skip
 from ansible.module_utils.tamma.errors import RefusalError  # isort: skip
 
-SHAPE = (
-    botocore.session.get_session()
-    .get_service_model("ecs")
-    .operation_model("RegisterTaskDefinition")
-    .input_shape.members["containerDefinitions"]
-)
+_OPERATION: Any = botocore.session.get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition")
+SHAPE = _OPERATION.input_shape.members["containerDefinitions"]
 
 NAMES = st.text(alphabet="ABCDEFG_", min_size=1, max_size=5)
 CONTAINERS = st.fixed_dictionaries(

@@ -73,9 +73,7 @@ def test_deletion_waits_for_tasks_detaches_providers_and_instances(aws: StubbedA
     )
     aws.answers("ecs", "describe_clusters", _cluster())
     aws.answers("ecs", "list_container_instances", {"containerInstanceArns": ["arn:instance"]}, cluster="c")
-    aws.answers(
-        "ecs", "deregister_container_instance", {}, cluster="c", containerInstance="arn:instance", force=True
-    )
+    aws.answers("ecs", "deregister_container_instance", {}, cluster="c", containerInstance="arn:instance", force=True)
     aws.answers("ecs", "delete_cluster", {}, cluster="c")
     aws.answers("ecs", "describe_clusters", {"clusters": [{"status": "INACTIVE"}], "failures": []})
     outcome = aws.run("ecs_cluster", {"name": "c", "state": "absent"})
