@@ -42,7 +42,7 @@ def _use(aws: Aws, template: str, version: str) -> None:
     _update(aws, LaunchTemplate={"LaunchTemplateName": template, "Version": version})
 
 
-PRESENT = {
+PRESENT: dict[str, Any] = {
     "name": NAME,
     "launch_template": "gpu",
     "min_size": 0,

@@ -45,7 +45,7 @@ def _instance_tags(aws: Aws) -> None:
     _version(aws, TagSpecifications=only_instance)
 
 
-PRESENT = {
+PRESENT: dict[str, Any] = {
     "name": NAME,
     "image_id": "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id",
     "instance_type": "g4dn.xlarge",

@@ -6,7 +6,7 @@ from tests.contract.case import Aws, Case, Drift, Refusal
 
 NAME = "tamma-dev-private"
 VPC = "tamma-dev-vpc"
-PRESENT = {
+PRESENT: dict[str, Any] = {
     "name": NAME,
     "vpc": VPC,
     "subnets": ["a", "b"],
