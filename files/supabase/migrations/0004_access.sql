@@ -5,6 +5,7 @@ alter table public.jobs enable row level security;
 alter table public.jobs_events enable row level security;
 
 revoke all on table public.jobs, public.jobs_events from public, anon, authenticated, service_role;
+revoke all on sequence public.jobs_events_id_seq from public, anon, authenticated;
 grant select on table public.jobs, public.jobs_events to authenticated;
 grant select, insert, update, delete on table public.jobs to service_role;
 grant select, insert on table public.jobs_events to service_role;

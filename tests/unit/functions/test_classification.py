@@ -47,7 +47,7 @@ EXITED = "Essential container in task exited"
         ("", "Host EC2 (instance i-1) terminated.", None, "", True, "interruption"),
     ],
 )
-def test_table(
+def test_table(  # noqa: PLR0917 the columns of the table
     stop_code: str,
     stopped_reason: str,
     exit_code: int | None,

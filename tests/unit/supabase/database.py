@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parents[3] / "files/supabase/migrations"
 
 # What hosted Supabase brings before the first migration, and what its default privileges then do to everything that a
-# migration makes. The publication is there to prove that the migrations join it.
+# migration makes. The publication is there to prove that the migrations join it. "migrator" stands for the role that
+# applies them there: the owner of schema public, but no superuser.
 SUPABASE_PRELUDE = """
 create role anon nologin noinherit;
 create role authenticated nologin noinherit;
@@ -29,9 +30,16 @@ create function auth.uid() returns uuid language sql stable as $$
   select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid
 $$;
 grant usage on schema auth, public to anon, authenticated, service_role;
-alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
-alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
+create role migrator nologin;
+alter schema public owner to migrator;
+grant usage on schema auth to migrator;
+grant create on database postgres to migrator;
+alter default privileges for role migrator in schema public
+  grant all on tables to anon, authenticated, service_role;
+alter default privileges for role migrator in schema public
+  grant all on functions to anon, authenticated, service_role;
 create publication supabase_realtime;
+alter publication supabase_realtime owner to migrator;
 """
 
 
@@ -46,6 +54,7 @@ def migrated_server() -> Iterator[str]:
         uri = server.get_uri()
         with psycopg.connect(uri, autocommit=True) as connection:
             connection.execute(SUPABASE_PRELUDE)
+            connection.execute("set role migrator")
             for migration in sorted(MIGRATIONS.glob("*.sql")):
                 connection.execute(migration.read_bytes())
         yield uri
