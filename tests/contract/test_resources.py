@@ -26,6 +26,14 @@ class Stand:
     aws: Emulator
     empty: Outcome
     created: Outcome
+    as_declared: bool = False
+    """Whether the last thing that happened was a silent run with `present`."""
+
+    def restore(self) -> None:
+        """Bring the resource back to `present` after whatever a test left."""
+        if not self.as_declared:
+            self.run()
+        self.as_declared = False
 
     def run(self, *, check: bool = False, without: str = "", **options: Any) -> Outcome:
         """Run the module with `present`, laid over with options; nothing may fail."""
@@ -49,6 +57,7 @@ class Stand:
         outcome = self.run()
         assert not outcome.changed, _changes(outcome)
         assert outcome.writes == []
+        self.as_declared = True
 
     def assert_repaired(self, name: str) -> None:
         """Hold the module to a report of this property, the repair and silence after it."""
@@ -148,7 +157,7 @@ def test_creation_then_silence(stand: Stand) -> None:
 @pytest.mark.parametrize(("stand", "name"), _with(_changed), indirect=["stand"])
 def test_changed_property(stand: Stand, name: str) -> None:
     other = {name: stand.case.changed[name]}
-    stand.run()
+    stand.restore()
     report = stand.run(check=True, **other)
     assert report.changed
     assert name in report.differs
@@ -164,14 +173,14 @@ def test_changed_property(stand: Stand, name: str) -> None:
 
 @pytest.mark.parametrize(("stand", "drift"), _with(_drifts), indirect=["stand"])
 def test_drift_is_reported_and_repaired(stand: Stand, drift: Drift) -> None:
-    stand.run()
+    stand.restore()
     drift.act(stand.aws)
     stand.assert_repaired(drift.property)
 
 
 @pytest.mark.parametrize(("stand", "refusal"), _with(_refusals), indirect=["stand"])
 def test_refusal(stand: Stand, refusal: Refusal) -> None:
-    stand.run()
+    stand.restore()
     outcome = _run(stand.case, stand.aws, refusal.options, check=True)
     assert outcome.failed
     assert refusal.words in outcome.message
@@ -181,7 +190,7 @@ def test_refusal(stand: Stand, refusal: Refusal) -> None:
 
 @pytest.mark.parametrize("stand", STANDS, indirect=True)
 def test_deletion_then_quiet(stand: Stand) -> None:
-    stand.run()
+    stand.restore()
     report = stand.remove(check=True)
     assert report.changed
     assert report.writes == []
