@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,13 @@ def speech(target: Path, filters: str = "anull", *options: str, seconds: float =
 def tone(target: Path, *options: str, seconds: float = 1, source: str = "sine=f=330:r=48000") -> Path:
     """A tone, for tests that are about containers rather than sound."""
     return make(target, "-f", "lavfi", "-t", str(seconds), "-i", source, *options)
+
+
+def low_wav(seconds: int, channels: int = 1) -> tuple[bytes, int]:
+    """Header and size in bytes of the samples of a WAV of 8 kHz and 8 bits: long and small."""
+    size = seconds * 8000 * channels
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, 8000, 8000 * channels, channels, 8)
+    return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size), size
 
 
 def picture(target: Path, kind: str = "PNG") -> Path:

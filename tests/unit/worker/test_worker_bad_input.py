@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 import subprocess
 import threading
 from pathlib import Path
@@ -15,6 +14,7 @@ from tamma_worker.control import Control
 from tamma_worker.errors import BadInputError, MissingInputError
 from tamma_worker.presets import all_presets, preset
 from tamma_worker.probe import check_size, probe
+
 from tests.unit.worker import media
 
 if TYPE_CHECKING:
@@ -40,21 +40,16 @@ def _wav_header_only(path: Path) -> None:
 
 
 def _sixteen_channels(path: Path) -> None:
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 32000, b"WAVE", b"fmt ", 16, 1, 16, 8000, 256000, 32, 16, b"data", 32000
-    )
-    path.write_bytes(header + bytes(32000))
+    header, size = media.low_wav(1, channels=16)
+    path.write_bytes(header + bytes(size))
 
 
 def _long(path: Path) -> None:
-    """A WAV of 13 hours at 8 kHz and 8 bits, sparse on disk."""
-    size = 13 * 3600 * 8000
-    header = struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, 8000, 8000, 1, 8, b"data", size
-    )
+    """Thirteen hours, sparse on disk."""
+    header, size = media.low_wav(13 * 3600)
     with path.open("wb") as file:
         file.write(header)
-        file.truncate(44 + size)
+        file.truncate(len(header) + size)
 
 
 CORPUS: dict[str, tuple[str, Callable[[Path], object], str]] = {
@@ -108,7 +103,7 @@ def test_random_bytes_are_not_media(tmp_path: Path) -> None:
 
     for seed in range(3):
         path = tmp_path / f"{seed}.mp3"
-        path.write_bytes(random.Random(seed).randbytes(20_000))
+        path.write_bytes(random.Random(seed).randbytes(20_000))  # noqa: S311 (reproducible garbage)
         with pytest.raises(BadInputError):
             cli.main(["clean", str(path), str(tmp_path / "out")])
 

@@ -11,6 +11,7 @@ from tamma_worker import listen
 from tamma_worker.clean import clean
 from tamma_worker.control import Control
 from tamma_worker.presets import preset
+
 from tests.unit.worker import media
 
 STEREO_CHORD = (

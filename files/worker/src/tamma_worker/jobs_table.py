@@ -25,7 +25,8 @@ class JobsTable:
         self._task = {"p_task_arn": task_arn}
         self._own = {"p_job_id": settings.job_id, "p_attempt": settings.attempt}
         # its own retries are off: they would multiply with ours and outlive the patience we have
-        options = ClientOptions(postgrest_client_timeout=settings.timing.call, postgrest_client_retry=False)
+        http = httpx.Client(timeout=settings.timing.call)
+        options = ClientOptions(httpx_client=http, postgrest_client_retry=False)
         try:
             self._client = create_client(settings.supabase_url, settings.supabase_key, options)
         except Exception as error:

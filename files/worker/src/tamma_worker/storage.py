@@ -9,6 +9,7 @@ through its ``file`` protocol alone, is never larger than the object, and is fet
 import errno
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ class Fetch:
         answer = self._s3.get_object(
             Bucket=self._bucket, Key=self._key, Range=f"bytes={start}-{end}", IfMatch=self._stored.etag
         )
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             for chunk in body.iter_chunks(_CHUNK):
                 file.write(chunk)
                 report(file.tell() / self._stored.size)

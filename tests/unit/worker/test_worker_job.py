@@ -1,0 +1,389 @@
+"""One ECS task against moto's S3 and a stand-in for the job's row: what it writes, what it says, how it exits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from tamma_worker import binaries, engine, job, settings, storage
+from tamma_worker.errors import ConfigurationError, TemporaryError
+from tamma_worker.publish import Publisher
+
+from tests.unit.worker import media
+from tests.unit.worker.cloud import SERVICE_KEY, TASK_ARN
+from tests.unit.worker.conftest import DERIVED, RAW, Cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = "derived/job-1/1/"
+MANIFEST = "derived/job-1/manifest.json"
+ALL = {PREFIX + "audio.m4a", PREFIX + "waveform.png", PREFIX + "report.json", MANIFEST}
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return media.speech(tmp_path_factory.mktemp("talk") / "talk.wav", seconds=3).read_bytes()
+
+
+def run(cloud: Cloud, **more: str) -> int:
+    """Run a task in this process, with every timer at a fiftieth (2.4 s of lease, 1.8 s of patience)."""
+    return job.Task(settings.read({**cloud.environment, "TAMMA_TIME_SCALE": "0.02", **more})).run()
+
+
+def test_a_recording_is_cleaned_published_and_committed(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    assert run(cloud) == 0
+    assert cloud.objects() == ALL
+    assert cloud.unfinished() == []
+    manifest = json.loads(cloud.s3.get_object(Bucket=DERIVED, Key=MANIFEST)["Body"].read())
+    assert manifest["job_id"] == "job-1"
+    assert manifest["attempt"] == 1
+    for name, content_type in (("audio", "audio/mp4"), ("waveform", "image/png"), ("report", "application/json")):
+        told = manifest["outputs"][name]
+        found = cloud.s3.get_object(Bucket=DERIVED, Key=told["key"])
+        body = found["Body"].read()
+        assert (told["bytes"], told["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+        assert found["ContentType"] == told["content_type"] == content_type
+    report = json.loads(cloud.s3.get_object(Bucket=DERIVED, Key=PREFIX + "report.json")["Body"].read())
+    assert {"input", "output", "loudness", "steps", "timings_seconds"} <= set(report)
+    assert "fetch" in report["timings_seconds"]
+    assert cloud.supabase.named("start_job") == [
+        {"p_job_id": "job-1", "p_attempt": 1, "p_task_arn": TASK_ARN, "p_lease_seconds": 2}
+    ]
+    assert cloud.supabase.named("complete_job") == [{"p_job_id": "job-1", "p_attempt": 1, "p_outputs": manifest}]
+    progress = [beat["p_progress"] for beat in cloud.supabase.named("heartbeat_job")]
+    assert progress == sorted(progress)
+    assert all(beat["p_task_arn"] == TASK_ARN for beat in cloud.supabase.named("heartbeat_job"))
+
+
+def test_video_gives_its_cleaned_sound(cloud: Cloud, tmp_path: Path) -> None:
+    picture = ["-f", "lavfi", "-i", "testsrc=s=64x64:r=5"]
+    video = media.make(tmp_path / "v.mp4", "-t", "2", "-i", str(media.SPEECH), *picture, "-t", "2", "-c:a", "aac")
+    cloud.put(video.read_bytes())
+    assert run(cloud, PIPELINE="video") == 0
+    assert cloud.objects() == ALL
+
+
+def test_a_job_that_is_taken_or_over_is_left_alone(cloud: Cloud) -> None:
+    cloud.supabase.answers["start_job"] = False
+    assert run(cloud) == 0
+    assert [name for name, _ in cloud.supabase.calls] == ["start_job"]
+
+
+def test_a_missing_object_is_retried(cloud: Cloud) -> None:
+    assert run(cloud) == 66
+    (call,) = cloud.supabase.named("retry_job")
+    assert (call["p_reason"], call["p_error_code"], call["p_delay_seconds"]) == ("missing_input", "missing_input", 60)
+    assert cloud.objects() == set()
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [(b"", "empty_file"), (b"<html>", "not_media"), (b"#EXTM3U\nhttp://x/y.ts\n", "playlist")]
+)
+def test_bad_input_fails_for_good_with_a_sentence(data: bytes, code: str, cloud: Cloud) -> None:
+    cloud.put(data)
+    assert run(cloud) == 65
+    (call,) = cloud.supabase.named("fail_job")
+    assert call["p_error_code"] == code
+    assert call["p_error_message"].endswith(".")
+    assert cloud.supabase.named("retry_job") == []
+
+
+def test_an_oversize_object_is_not_even_fetched(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "look", lambda *_: storage.StoredObject(6 << 30, '"x"'))
+    assert run(cloud) == 65
+    assert cloud.supabase.named("fail_job")[0]["p_error_code"] == "too_large"
+
+
+def test_an_unknown_preset_fails_for_good(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    assert run(cloud, PRESET="loud") == 65
+    assert "podcast" in cloud.supabase.named("fail_job")[0]["p_error_message"]
+
+
+def test_a_published_manifest_is_committed_without_work(cloud: Cloud) -> None:
+    manifest = {"job_id": "job-1", "attempt": 1, "outputs": {}}
+    cloud.s3.put_object(Bucket=DERIVED, Key=MANIFEST, Body=json.dumps(manifest).encode())
+    assert run(cloud, ATTEMPT="2") == 0
+    assert cloud.supabase.named("complete_job") == [{"p_job_id": "job-1", "p_attempt": 2, "p_outputs": manifest}]
+    assert cloud.objects() == {MANIFEST}
+
+
+def test_a_faster_twin_wins_and_our_outputs_go(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.put(talk)
+    twin = {"job_id": "job-1", "attempt": 7, "outputs": {}}
+    upload = Publisher.upload
+
+    def twin_publishes_meanwhile(self: Publisher, *arguments: Any) -> Any:
+        manifest = upload(self, *arguments)
+        cloud.s3.put_object(Bucket=DERIVED, Key=MANIFEST, Body=json.dumps(twin).encode())
+        return manifest
+
+    monkeypatch.setattr(Publisher, "upload", twin_publishes_meanwhile)
+    assert run(cloud) == 0
+    assert cloud.objects() == {MANIFEST}
+    assert json.loads(cloud.s3.get_object(Bucket=DERIVED, Key=MANIFEST)["Body"].read()) == twin
+    assert cloud.supabase.named("complete_job")[0]["p_outputs"] == twin
+
+
+def test_our_own_manifest_is_recognised_when_the_answer_was_lost(cloud: Cloud, tmp_path: Path) -> None:
+    publisher = Publisher(cloud.s3, settings.read(cloud.environment))
+    manifest = {"job_id": "job-1", "attempt": 1, "outputs": {}}
+    publisher.publish(manifest)
+    assert publisher.publish(manifest) == manifest
+
+
+def test_a_commit_that_cannot_be_said_keeps_what_was_published(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    cloud.supabase.broken["complete_job"] = 1000
+    assert run(cloud) == 75
+    assert cloud.objects() == ALL
+
+
+def test_a_short_outage_of_supabase_is_waited_out(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    cloud.supabase.broken.update(start_job=2, complete_job=2)
+    assert run(cloud) == 0
+    assert len(cloud.supabase.named("start_job")) == 3
+    assert len(cloud.supabase.named("complete_job")) == 3
+
+
+def test_a_long_outage_of_supabase_is_temporary(cloud: Cloud) -> None:
+    cloud.supabase.broken["*"] = 1000
+    assert run(cloud) == 75
+
+
+def _hour() -> bytes:
+    """A recording that keeps ffmpeg busy for many seconds."""
+    header, size = media.low_wav(3600)
+    return header + b"\x80\x90\x80\x70" * (size // 4)
+
+
+def test_losing_the_lease_stops_the_work(cloud: Cloud) -> None:
+    cloud.put(_hour())
+    cloud.supabase.answers["heartbeat_job"] = False
+    assert run(cloud) == 0
+    assert cloud.objects() == set()
+    assert {name for name, _ in cloud.supabase.calls} == {"start_job", "heartbeat_job"}
+
+
+class _Cut:
+    """A body that breaks off: what arrived counts, the rest is asked for again."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def close(self) -> None:
+        pass
+
+    def iter_chunks(self, _size: int) -> Iterator[bytes]:
+        yield self._data
+        raise EndpointConnectionError(endpoint_url="http://s3")
+
+
+def test_a_cut_transfer_resumes_where_it_broke(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.put(talk)
+    ranges = []
+    client = storage.client
+
+    def cutting(told: settings.Settings) -> Any:
+        s3 = client(told)
+        whole = s3.get_object
+
+        def get_object(**options: Any) -> Any:
+            if "Range" not in options:
+                return whole(**options)
+            ranges.append(options["Range"])
+            assert options["IfMatch"]
+            answer = whole(**options)
+            if len(ranges) < 4:
+                answer["Body"] = _Cut(answer["Body"].read()[:1000])
+            return answer
+
+        monkeypatch.setattr(s3, "get_object", get_object)
+        return s3
+
+    monkeypatch.setattr(storage, "client", cutting)
+    assert run(cloud) == 0
+    assert [int(text[6:].split("-")[0]) for text in ranges] == [0, 1000, 2000, 3000]
+
+
+def test_a_replaced_object_is_not_mixed(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.put(talk)
+    look = storage.look
+
+    def then_replaced(*arguments: Any) -> Any:
+        stored = look(*arguments)
+        cloud.put(talk[:-100])
+        return stored
+
+    monkeypatch.setattr(storage, "look", then_replaced)
+    assert run(cloud) == 75
+    assert cloud.supabase.named("retry_job")[0]["p_error_code"] == "input_changed"
+
+
+def test_an_outage_of_s3_is_temporary_and_leaves_nothing(
+    cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.put(talk)
+    client = storage.client
+
+    def failing(told: settings.Settings) -> Any:
+        s3 = client(told)
+
+        def upload_part(**_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "UploadPart")
+
+        monkeypatch.setattr(s3, "upload_part", upload_part)
+        return s3
+
+    monkeypatch.setattr(storage, "client", failing)
+    assert run(cloud, ATTEMPT="3") == 75
+    (call,) = cloud.supabase.named("retry_job")
+    assert (call["p_reason"], call["p_error_code"], call["p_delay_seconds"]) == ("failure", "storage_unreachable", 120)
+    assert cloud.objects() == set()
+    assert cloud.unfinished() == []
+
+
+@pytest.fixture
+def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a script can take ffmpeg's place beside the real ffprobe, with less patience for it."""
+    (tmp_path / "ffprobe").symlink_to(binaries.ffprobe())
+    monkeypatch.setenv("TAMMA_FFMPEG", str(tmp_path / "ffmpeg"))
+    monkeypatch.setattr(engine, "STALL_SECONDS", 0.7)
+    return tmp_path / "ffmpeg"
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [("echo sorry >&2; kill -SEGV $$", "ffmpeg_crashed"), ("exec sleep 60", "ffmpeg_stalled")]
+)
+def test_a_crash_or_a_hang_of_ffmpeg_is_temporary(
+    script: str, code: str, cloud: Cloud, talk: bytes, fake_ffmpeg: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake_ffmpeg.write_text(f"#!/bin/sh\n{script}\n")
+    fake_ffmpeg.chmod(0o755)
+    cloud.put(talk)
+    with caplog.at_level(logging.INFO, "tamma_worker"):
+        assert run(cloud) == 75
+    assert cloud.supabase.named("retry_job")[0]["p_error_code"] == code
+    assert code in caplog.text
+    assert ("sorry" in caplog.text) == (code == "ffmpeg_crashed")
+
+
+def test_an_unexpected_error_is_logged_and_retried(
+    cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloud.put(talk)
+    monkeypatch.setattr(job, "clean", lambda *_: 1 / 0)
+    assert run(cloud) == 75
+    assert cloud.supabase.named("retry_job")[0]["p_error_code"] == "internal_error"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def _start(cloud: Cloud, tmp_path: Path, **more: str) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join([str(ROOT / "files/worker/src")])
+    environment = {**os.environ, **cloud.environment, "PYTHONPATH": path, "TMPDIR": str(tmp_path), **more}
+    log = (tmp_path / "log").open("wb")
+    return subprocess.Popen([sys.executable, "-m", "tamma_worker"], env=environment, stderr=log, stdout=log)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _interrupt(cloud: Cloud, tmp_path: Path, **more: str) -> tuple[int, float, list[int]]:
+    """SIGTERM a task in the middle of its work; gives exit code, seconds until the exit, and its former children."""
+    cloud.put(_hour())
+    process = _start(cloud, tmp_path, LEASE_SECONDS="2", **more)
+    try:
+        cloud.supabase.wait_for(lambda: any(b["p_progress"] > 0.02 for b in cloud.supabase.named("heartbeat_job")))
+        children = _children(process.pid)
+        process.send_signal(signal.SIGTERM)
+        asked = time.monotonic()
+        return process.wait(20), time.monotonic() - asked, children
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for ffmpeg in /proc, which only Linux has")
+def test_sigterm_hands_the_job_back_in_time(cloud: Cloud, tmp_path: Path) -> None:
+    code, seconds, children = _interrupt(cloud, tmp_path)
+    log = (tmp_path / "log").read_text()
+    assert (code, seconds < 5) == (143, True), log
+    (call,) = cloud.supabase.named("retry_job")
+    assert (call["p_reason"], call["p_delay_seconds"]) == ("interruption", 0)
+    assert len(children) == 1
+    assert not Path(f"/proc/{children[0]}").exists()
+    assert cloud.objects() == set()
+    assert cloud.unfinished() == []
+    assert list(tmp_path.glob("tamma-*")) == []
+    assert SERVICE_KEY not in log
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for ffmpeg in /proc, which only Linux has")
+def test_sigterm_exits_in_time_even_when_supabase_hangs(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.supabase.slow["retry_job"] = 9
+    code, seconds, children = _interrupt(cloud, tmp_path)
+    assert (code, seconds < 5) == (143, True)
+    assert not Path(f"/proc/{children[0]}").exists()
+
+
+def test_the_process_says_nothing_secret_and_exits_with_its_code(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.put(b"not a recording")
+    process = _start(cloud, tmp_path, LOG_LEVEL="DEBUG")
+    assert process.wait(30) == 65
+    log = (tmp_path / "log").read_text()
+    assert "job job-1, attempt 1" in log
+    assert "Traceback" not in log
+    assert SERVICE_KEY not in log
+
+
+def test_a_task_without_its_environment_says_what_is_missing(cloud: Cloud) -> None:
+    with pytest.raises(ConfigurationError, match="RAW_BUCKET"):
+        settings.read({**cloud.environment, "RAW_BUCKET": ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JOB_ID", "../x"),
+        ("JOB_ID", "-x"),
+        ("ATTEMPT", "0"),
+        ("ATTEMPT", "1.5"),
+        ("ATTEMPT", "x"),
+        ("PIPELINE", "tea"),
+        ("TAMMA_TIME_SCALE", "nan"),
+        ("LEASE_SECONDS", "-1"),
+    ],
+)
+def test_senseless_environments_are_refused(name: str, value: str, cloud: Cloud) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        settings.read({**cloud.environment, name: value})
+
+
+def test_settings_do_not_show_the_service_key(cloud: Cloud) -> None:
+    assert SERVICE_KEY not in repr(settings.read(cloud.environment))
+
+
+def test_a_task_without_a_metadata_endpoint_has_a_name_of_its_own(cloud: Cloud) -> None:
+    assert job.task_arn(cloud.supabase.url) == TASK_ARN
+    assert job.task_arn(None) != job.task_arn(None)
+
+
+def test_looking_for_an_object_tells_missing_from_unreachable(cloud: Cloud) -> None:
+    told = settings.read({**cloud.environment, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
+    with pytest.raises(TemporaryError):
+        storage.look(storage.client(told), RAW, "x")
