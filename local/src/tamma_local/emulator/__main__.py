@@ -1,0 +1,43 @@
+# ruff: noqa: SLF001 - ministack has no public names for any of this; contract.py checks the private ones.
+"""Start ministack with our additions: `.venv-cloud/bin/python -m tamma_local.emulator`.
+
+Read from the environment, beside ministack's own variables: GATEWAY_PORT and TAMMA_TASK_ENGINE (`docker` or `process`).
+"""
+
+import os
+import sys
+
+from tamma_local.emulator import events, lifecycle, starting
+from tamma_local.emulator.contract import ContractError, Ministack, load
+
+
+def install(ministack: Ministack, *, port: str, processes: bool) -> None:
+    """Put our wrappers where ministack looks its functions up."""
+    ecs = ministack.ecs
+    ecs._mark_task_stopped = lifecycle.stopped(ministack, ecs._mark_task_stopped)
+    for name in ("_mark_task_pending", "_mark_task_running", "_mark_task_stopped"):
+        setattr(ecs, name, events.announcing(ministack, getattr(ecs, name)))
+    ecs._sanitize = lifecycle.seen_stopping(ecs._sanitize)
+    ecs._register_metadata = starting.environment(ministack, ecs._register_metadata)
+    ecs._resolve_container_secrets = starting.decrypted_secrets(ministack, ecs._resolve_container_secrets)
+    ecs._build_run_kwargs = starting.run_arguments(ecs._build_run_kwargs, processes=processes)
+    ecs._run_docker_container = starting.pulled_container(ministack, ecs._run_docker_container, port)
+    ecs._ACTION_MAP["RunTask"] = ecs._run_task = lifecycle.running(ministack, ecs._run_task)
+    ecs._ACTION_MAP["StopTask"] = ecs._stop_task = lifecycle.stopping(ministack, ecs._stop_task)
+
+
+def main() -> None:
+    """Check, install and serve until SIGTERM; a ministack that differs ends with one sentence and exit code 1."""
+    try:
+        ministack = load()
+    except ContractError as error:
+        sys.exit(str(error))
+    # ministack hands its whole environment to the functions that it runs: ours is not for them.
+    os.environ.pop("PYTHONPATH", None)
+    processes = os.environ.pop("TAMMA_TASK_ENGINE", "process") == "process"
+    install(ministack, port=os.environ["GATEWAY_PORT"], processes=processes)
+    ministack.app.main()
+
+
+if __name__ == "__main__":
+    main()
