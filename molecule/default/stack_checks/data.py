@@ -137,7 +137,7 @@ def _task_events_policy(report: Report) -> None:
     stack, attributes = report.stack, _attributes(report, "task-events")
     policy = statements(attributes["Policy"])
     report.same("task-events: statements of the policy", len(policy), 1)
-    report.same("task-events: who may send", policy[0]["Principal"], {"Service": "events.amazonaws.com"})
+    report.same("task-events: who may send", as_list(policy[0]["Principal"].get("Service")), ["events.amazonaws.com"])
     report.same("task-events: what they may", as_list(policy[0]["Action"]), ["sqs:SendMessage"])
     sources = as_list(policy[0]["Condition"]["ArnEquals"]["aws:SourceArn"])
     rules = [stack.arn("events", f"rule/{stack.prefix}-{rule}") for rule in ("sweep", "task-stopped")]

@@ -134,11 +134,14 @@ def _topic(report: Report) -> None:
     arn = stack.arn("sns", f"{stack.prefix}-alarms")
     attributes = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
     policy = statements(attributes["Policy"])
-    who = [(s["Effect"], s["Principal"], [a.lower() for a in as_list(s["Action"])]) for s in policy]
-    wanted = [("Allow", {"Service": "cloudwatch.amazonaws.com"}, ["sns:publish"])]
-    report.same("topic: alarms alone publish", who, wanted)
-    condition = policy[0].get("Condition", {}).get("StringEquals", {})
-    report.same("topic: those of this account", condition, {"aws:SourceAccount": stack.account})
+    report.same("topic: statements of the policy", len(policy), 1)
+    who = (policy[0]["Effect"], as_list(policy[0]["Principal"].get("Service")), as_list(policy[0]["Action"]))
+    actions = [action.lower() for action in who[2]]
+    report.same(
+        "topic: alarms alone publish", (*who[:2], actions), ("Allow", ["cloudwatch.amazonaws.com"], ["sns:publish"])
+    )
+    account = policy[0].get("Condition", {}).get("StringEquals", {}).get("aws:SourceAccount")
+    report.same("topic: those of this account", as_list(account), [stack.account])
     report.tags("topic", sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
 
 

@@ -39,8 +39,8 @@ def _role(report: Report, iam: Any, name: str) -> list[dict[str, Any]]:
     role_name = f"{report.stack.prefix}-{name}-role"
     role = iam.get_role(RoleName=role_name)["Role"]
     trust = statements(role["AssumeRolePolicyDocument"])
-    taken = [(s["Effect"], s["Principal"], as_list(s["Action"])) for s in trust]
-    report.same(f"{name}: who may take it", taken, [("Allow", {"Service": _TRUSTED[name]}, ["sts:AssumeRole"])])
+    taken = [(s["Effect"], as_list(s["Principal"].get("Service")), as_list(s["Action"])) for s in trust]
+    report.same(f"{name}: who may take it", taken, [("Allow", [_TRUSTED[name]], ["sts:AssumeRole"])])
     report.tags(name, iam.list_role_tags(RoleName=role_name)["Tags"])
     report.same(f"{name}: has no inline policy", iam.list_role_policies(RoleName=role_name)["PolicyNames"], [])
     attached = iam.list_attached_role_policies(RoleName=role_name)["AttachedPolicies"]

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from stack_checks.report import Report, Stack
 
-_DENIED = {"AccessDenied", "AccessDeniedException", "403", "Forbidden", "AuthorizationError"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "403", "Forbidden"}
 # Seconds until a new key is known everywhere: IAM on AWS is eventually consistent, usually within ten.
 _KEY_TIMEOUT = 60.0
 
