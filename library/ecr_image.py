@@ -26,7 +26,7 @@ options:
     type: path
   engine:
     description:
-      - Who builds. C(bundle) packs the sources without an engine, for tasks that run as processes on the embedded cloud.
+      - Who builds. C(bundle) packs the sources without an engine, for tasks that are processes of the embedded cloud.
     type: str
     choices: [docker, podman, buildah, bundle]
     default: docker
@@ -139,7 +139,8 @@ class Image(Resource):
 
     def _engine(self, argv: list[str], secret: str | None = None) -> None:
         """Run one command of the engine, a secret on its standard input; RefusalError with the end of its output."""
-        result = subprocess.run(argv, input=secret, capture_output=True, text=True, check=False, env=os.environ)
+        environment = {**os.environ, "AWS_DEFAULT_REGION": self.client("ecr").meta.region_name}
+        result = subprocess.run(argv, input=secret, capture_output=True, text=True, check=False, env=environment)
         if result.returncode:
             tail = "\n".join((result.stdout + result.stderr).splitlines()[-_TAIL:])
             raise RefusalError(f"`{' '.join(argv[:2])}` failed with exit code {result.returncode}: {tail}")

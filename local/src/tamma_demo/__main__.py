@@ -21,7 +21,7 @@ from rich.table import Table
 from tamma_demo.front_end import DemoError, FrontEnd, Job, new_job_id
 from tamma_demo.stages import ROOT, STAGES, run
 
-_DEMO_RECORDING = ROOT / "files/demo/noisy_speech.wav"
+_DEMO_RECORDING = ROOT / "files/demo/speech-by-a-fire.m4a"
 _FAILED = 1
 _INTERRUPTED = 130  # the shell's convention for SIGINT
 

@@ -7,7 +7,7 @@ Read from the environment, beside ministack's own variables: GATEWAY_PORT and TA
 import os
 import sys
 
-from tamma_local.emulator import events, lifecycle, starting
+from tamma_local.emulator import events, iam, lifecycle, starting
 from tamma_local.emulator.contract import ContractError, Ministack, load
 
 
@@ -23,6 +23,7 @@ def install(ministack: Ministack, *, port: str, processes: bool) -> None:
     ecs._build_run_kwargs = starting.run_arguments(ecs._build_run_kwargs, processes=processes)
     ecs._run_docker_container = starting.pulled_container(ministack, ecs._run_docker_container, port)
     ecs._ACTION_MAP["RunTask"] = ecs._run_task = lifecycle.running(ministack, ecs._run_task)
+    ministack.iam._IAM_HANDLERS.update(iam.handlers(ministack))
     ecs._ACTION_MAP["StopTask"] = ecs._stop_task = lifecycle.stopping(ministack, ecs._stop_task)
 
 

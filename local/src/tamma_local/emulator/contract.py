@@ -31,6 +31,11 @@ FUNCTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "_bump_task_version": ("task",),
     },
     "ministack.services.eventbridge": {"_dispatch_event": ("event",)},
+    "ministack.services.iam": {
+        "_xml": ("status", "root_tag", "inner"),
+        "_error": ("status", "code", "message"),
+        "_p": ("params", "key"),
+    },
     "ministack.services.ssm": {"resolve_parameter_value": ("name_or_arn", "version", "decrypt")},
     "ministack.services.sts": {"register_session": ("access_key", "session")},
     "ministack.core.responses": {
@@ -47,6 +52,7 @@ FUNCTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 # Module → names that must exist and are not functions.
 VALUES: dict[str, tuple[str, ...]] = {
     "ministack.services.ecs": ("_clusters", "_tasks", "_task_defs", "_ACTION_MAP", "_ImagePullError"),
+    "ministack.services.iam": ("_IAM_HANDLERS", "_policies"),
     "ministack.services.sts": ("_sessions",),
 }
 
@@ -61,6 +67,7 @@ class Ministack:
 
     ecs: Any
     eventbridge: Any
+    iam: Any
     ssm: Any
     sts: Any
     responses: Any
@@ -95,6 +102,7 @@ def load() -> Ministack:
     return Ministack(
         ecs=import_module("ministack.services.ecs"),
         eventbridge=import_module("ministack.services.eventbridge"),
+        iam=import_module("ministack.services.iam"),
         ssm=import_module("ministack.services.ssm"),
         sts=import_module("ministack.services.sts"),
         responses=import_module("ministack.core.responses"),
