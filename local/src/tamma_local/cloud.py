@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from tamma_local.layout import Layout
@@ -22,12 +22,12 @@ class Cloud:
     region: str
     account_id: str
     access_key_id: str
-    secret_access_key: str
+    secret_access_key: str = field(repr=False)
     supabase_url: str
-    supabase_anon_key: str
-    supabase_service_key: str
-    supabase_jwt_secret: str
-    database_url: str
+    supabase_anon_key: str = field(repr=False)
+    supabase_service_key: str = field(repr=False)
+    supabase_jwt_secret: str = field(repr=False)
+    database_url: str = field(repr=False)
     task_engine: str
     docker_host: str
     python_version: str

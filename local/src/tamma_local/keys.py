@@ -14,7 +14,7 @@ _TOKEN_SECONDS = 10 * 365 * 24 * 3600
 _KEY_ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Keys:
     """Everything secret."""
 
