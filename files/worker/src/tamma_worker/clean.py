@@ -15,7 +15,7 @@ from typing import Any
 
 from tamma_worker import __version__, chain, waveform
 from tamma_worker.control import Control
-from tamma_worker.encode import Final, Source, encode_until_right, final_stage, measure_chain
+from tamma_worker.encode import Final, Source, encode_until_right, final_stage, measured_guess
 from tamma_worker.listen import Heard, listen
 from tamma_worker.presets import Preset
 from tamma_worker.probe import Facts, probe, too_long
@@ -55,9 +55,9 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
     plan = chain.plan(facts, before, preset)
     source = Source(path, facts, before.duration_seconds, plan, preset)
     with watch("measure"):
-        loudness = measure_chain(source, control, 0.20, 0.40)
+        guess = measured_guess(source, before, control, (0.20, 0.50))
     with watch("encode"):
-        after, final, encodings = encode_until_right(source, loudness, folder / AUDIO, control, (0.40, 0.95))
+        after, final, encodings = encode_until_right(source, guess, folder / AUDIO, control, (0.50, 0.95))
     with watch("draw"):
         control.advance(0.95, "drawing")
         waveform.draw(before, after, folder / WAVEFORM)

@@ -18,6 +18,7 @@ from tamma_worker.probe import Facts
 TOLERANCE_LU = 0.2  # of the decoded output; what a user is promised is 0.5
 _HEADROOM_DB = 1.0  # AAC overshoots a limiter's ceiling; most results then need no second encoding
 _SAFETY_DB = 0.2  # below the ceiling when a second encoding is needed: overshoot differs from run to run of the loop
+_COMPRESSOR_TAKES_DB = 3.0  # of speech, give or take 1; near the truth, the limiter's share is measured right as well
 _MAX_ENCODINGS = 4  # gain and ceiling settle in two or three; what is left then stands in the report
 _OVERSAMPLING = 4  # ITU-R BS.1770-4, annex 2: true peaks are estimated at four times the rate
 _LIMIT_RANGE = (0.0625, 1.0)  # what alimiter accepts
@@ -43,74 +44,81 @@ class Final:
     capped: bool = False
 
 
-def measure_chain(source: Source, control: Control, start: float, end: float) -> Loudness:
-    """Run the chain without writing anything and measure what comes out of it."""
+def measured_guess(source: Source, heard: Heard, control: Control, span: tuple[float, float]) -> Final:
+    """Choose gain and ceiling by running everything once without encoding, limiter included (it takes loudness too)."""
+    guess = _first_guess(source, heard)
     block = LastBlock()
-    report = control.span(start, end, "measuring")
+    report = control.span(*span, "measuring")
 
     def arguments(url: str) -> list[str]:
-        stream = source.plan.apply(_opened(source)[0])
+        stream = _processed(_opened(source)[0], source, guess)
         return list(ffmpeg.get_args(ffmpeg.output(meter(stream, url), "-", format="null")))
 
     outcome = engine.ffmpeg(arguments, control, report=lambda s: report(s / source.seconds), metadata=block)
     _expect_success(outcome)
-    return loudness_of(block.values())
+    return _corrected(guess, loudness_of(block.values()), source, tolerance=0.0) or guess
 
 
-def first_guess(loudness: Loudness, source: Source) -> Final:
-    """Gain to the preset's loudness, as far as the preset lets a recording be amplified."""
-    preset = source.preset
+def _first_guess(source: Source, heard: Heard) -> Final:
+    """Aim at the preset's loudness as if the chain kept the nominal one, but for what its compressor usually takes."""
+    preset, loudness = source.preset, heard.loudness.integrated_lufs
     if not preset.cleans:
         return Final()
     ceiling = preset.true_peak_dbtp - _HEADROOM_DB
-    if loudness.integrated_lufs is None:
+    if loudness is None:
         return Final(0.0, ceiling)
-    wanted = preset.loudness_lufs - loudness.integrated_lufs
-    most = preset.max_gain_db - source.plan.pre_gain_db
-    return Final(min(wanted, most), ceiling, capped=wanted > most)
+    taken = _COMPRESSOR_TAKES_DB if any(stage.name == "compress" for stage in source.plan.stages) else 0.0
+    return _with_gain(preset.loudness_lufs - loudness - source.plan.pre_gain_db + taken, ceiling, source)
+
+
+def _with_gain(gain: float, ceiling: float, source: Source) -> Final:
+    """Take as much of ``gain`` as the preset lets a recording be amplified."""
+    most = source.preset.max_gain_db - source.plan.pre_gain_db
+    return Final(min(gain, most), ceiling, capped=gain > most)
 
 
 def encode_until_right(
-    source: Source, loudness: Loudness, target: Path, control: Control, span: tuple[float, float]
+    source: Source, final: Final, target: Path, control: Control, span: tuple[float, float]
 ) -> tuple[Heard, Final, int]:
     """Write ``target``; gives what is heard in it, the final stage that was used and how often it was encoded.
 
-    A limiter takes loudness and a lossy encoder adds peaks, so the file itself is measured and, when it is off, written
+    A lossy encoder adds peaks and moves loudness a little, so the file itself is measured and, when it is off, written
     again with the gain and the ceiling corrected by just that much.
     """
-    final = first_guess(loudness, source)
     start, end = span
     for number in range(1, _MAX_ENCODINGS + 1):
-        third = (end - start) * (2 / 3)
-        _encode(source, final, target, control, (start, start + third))
-        report = control.span(start + third, end, "checking")
-        heard = listen(
-            target,
-            0,
-            source.plan.channels,
-            control=control,
-            report=lambda s, report=report: report(s / source.seconds),  # type: ignore[misc]
-            max_seconds=source.preset.max_seconds + 60,  # the encoder's padding is no reason to cut
-        )
-        corrected = _corrected(final, heard.loudness, source.preset)
+        most = start + (end - start) * 0.7  # where encoding ends and checking begins, by their usual times
+        _encode(source, final, target, control, (start, most))
+        heard = _check(source, target, control, (most, end))
+        corrected = _corrected(final, heard.loudness, source, TOLERANCE_LU)
         if corrected is None or number == _MAX_ENCODINGS:
             return heard, final, number
         final = corrected
     raise AssertionError  # pragma: no cover (the loop always returns)
 
 
-def _corrected(final: Final, result: Loudness, preset: Preset) -> Final | None:
+def _check(source: Source, target: Path, control: Control, span: tuple[float, float]) -> Heard:
+    report = control.span(*span, "checking")
+    return listen(
+        target,
+        0,
+        source.plan.channels,
+        control=control,
+        report=lambda seconds: report(seconds / source.seconds),
+        max_seconds=source.preset.max_seconds + 60,  # the encoder's padding is no reason to cut
+    )
+
+
+def _corrected(final: Final, result: Loudness, source: Source, tolerance: float) -> Final | None:
     """Give the next try, or None when this one is right (or cannot be judged, being silent or unprocessed)."""
     if final.ceiling_dbtp is None or result.true_peak_dbtp is None:
         return None
-    over = result.true_peak_dbtp - preset.true_peak_dbtp
-    off = 0.0
-    if result.integrated_lufs is not None and not final.capped:
-        off = preset.loudness_lufs - result.integrated_lufs
-    if over <= 0 and abs(off) <= TOLERANCE_LU:
+    over = result.true_peak_dbtp - source.preset.true_peak_dbtp
+    off = 0.0 if result.integrated_lufs is None else source.preset.loudness_lufs - result.integrated_lufs
+    if over <= 0 and (abs(off) <= tolerance or (final.capped and off > 0)):
         return None
     ceiling = final.ceiling_dbtp - (over + _SAFETY_DB if over > 0 else 0.0)
-    return Final(final.gain_db + off, ceiling, final.capped)
+    return _with_gain(final.gain_db + off, ceiling, source)
 
 
 def final_stage(final: Final, plan: Plan) -> list[Stage]:
@@ -141,6 +149,13 @@ def _opened(source: Source) -> tuple[ffmpeg.Stream, ffmpeg.Stream]:
     return fold(opened[str(source.facts.stream)], source.facts.channels), opened
 
 
+def _processed(stream: ffmpeg.Stream, source: Source, final: Final) -> ffmpeg.Stream:
+    stream = source.plan.apply(stream)
+    for stage in final_stage(final, source.plan):
+        stream = stage.apply(stream)
+    return stream
+
+
 def _encode(source: Source, final: Final, target: Path, control: Control, span: tuple[float, float]) -> None:
     report = control.span(*span, "cleaning")
     arguments = _encode_arguments(source, final, target)
@@ -149,9 +164,7 @@ def _encode(source: Source, final: Final, target: Path, control: Control, span: 
 
 def _encode_arguments(source: Source, final: Final, target: Path) -> list[str]:
     stream, opened = _opened(source)
-    stream = source.plan.apply(stream)
-    for stage in final_stage(final, source.plan):
-        stream = stage.apply(stream)
+    stream = _processed(stream, source, final)
     kbps = source.preset.kbps_mono if source.plan.channels == 1 else source.preset.kbps_stereo
     options: dict[str, Any] = {
         "format": "ipod",  # the muxer of .m4a
