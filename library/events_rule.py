@@ -98,17 +98,13 @@ resource:
 import json
 from typing import Any, ClassVar
 
-from ansible.module_utils.tamma import tags
+from ansible.module_utils.tamma import event_targets, tags
 from ansible.module_utils.tamma.errors import RefusalError, is_code
 from ansible.module_utils.tamma.plan import Plan, State
 from ansible.module_utils.tamma.resource import Resource, run
 from botocore.exceptions import ClientError
 
 _TEXT = {"type": "str"}
-_RETRY = {"maximum_event_age": "MaximumEventAgeInSeconds", "maximum_retry_attempts": "MaximumRetryAttempts"}
-_RETRY_DEFAULTS = {"maximum_event_age": 86_400, "maximum_retry_attempts": 185}
-_TARGET = {"id": "Id", "arn": "Arn", "input": "Input", "role_arn": "RoleArn"}
-_LEAST_AGE = 60  # seconds, by EventBridge's documentation
 
 
 class Rule(Resource):
@@ -132,7 +128,9 @@ class Rule(Resource):
                 "dead_letter_queue_arn": _TEXT,
                 "retry_policy": {
                     "type": "dict",
-                    "options": {name: {"type": "int", "default": value} for name, value in _RETRY_DEFAULTS.items()},
+                    "options": {
+                        name: {"type": "int", "default": value} for name, value in event_targets.RETRY_DEFAULTS.items()
+                    },
                 },
                 "sqs_message_group_id": _TEXT,
             },
@@ -140,14 +138,20 @@ class Rule(Resource):
     }
     computed = ("arn",)
 
+    @property
+    def name(self) -> str:
+        """The rule's name, with its bus unless that is the default one."""
+        bus, name = self.params["event_bus"], str(self.params["name"])
+        return name if bus == "default" else f"{bus}/{name}"
+
     def desired(self) -> State:
         """Return the given properties; targets by id, without a retry policy that is AWS's default."""
         state = super().desired()
         if "event_pattern" in state:
-            state["event_pattern"] = _pattern(state["event_pattern"])
+            state["event_pattern"] = event_targets.pattern(state["event_pattern"])
         if "targets" in state:
             state["targets"] = sorted(
-                (_normal(target) for target in state["targets"]), key=lambda item: str(item["id"])
+                (event_targets.normal(target) for target in state["targets"]), key=lambda item: str(item["id"])
             )
         return state
 
@@ -159,7 +163,7 @@ class Rule(Resource):
         if len({target["id"] for target in targets}) < len(targets):
             raise RefusalError("two targets have the same id; give each its own")
         for target in targets:
-            _check_target(target)
+            event_targets.check(target)
 
     def plan(self) -> Plan:
         """Plan as usual; a rule without a pattern and a schedule cannot exist."""
@@ -179,9 +183,9 @@ class Rule(Resource):
                 return None
             raise
         pages = events.get_paginator("list_targets_by_rule").paginate(**self._which("Rule"))
-        targets = [_target(target) for page in pages for target in page["Targets"]]
+        targets = [event_targets.load(target) for page in pages for target in page["Targets"]]
         return {
-            "event_pattern": _pattern(json.loads(raw.get("EventPattern") or "{}")),
+            "event_pattern": event_targets.pattern(json.loads(raw.get("EventPattern") or "{}")),
             "schedule_expression": raw.get("ScheduleExpression") or "",
             "rule_state": raw["State"].lower(),
             "description": raw.get("Description") or "",
@@ -231,7 +235,7 @@ class Rule(Resource):
     def _put_targets(self, current: list[State], wanted: list[State]) -> None:
         events = self.client("events")
         gone = sorted({target["id"] for target in current} - {target["id"] for target in wanted})
-        new = [_to_aws(target) for target in wanted if target not in current]
+        new = [event_targets.dump(target) for target in wanted if target not in current]
         failed = []
         if gone:
             failed += events.remove_targets(**self._which("Rule"), Ids=gone)["FailedEntries"]
@@ -241,62 +245,6 @@ class Rule(Resource):
             raise RefusalError(
                 f"target {entry['TargetId']} was refused: {entry.get('ErrorMessage', entry['ErrorCode'])}"
             )
-
-
-def _check_target(target: State) -> None:
-    name = target["id"]
-    if (
-        target["arn"].split(":")[2] == "sqs"
-        and target["arn"].endswith(".fifo")
-        and not target.get("sqs_message_group_id")
-    ):
-        raise RefusalError(f"target {name} is a FIFO queue; give it a sqs_message_group_id")
-    retry = {**_RETRY_DEFAULTS, **target.get("retry_policy", {})}
-    for option, least in (("maximum_event_age", _LEAST_AGE), ("maximum_retry_attempts", 0)):
-        if not least <= retry[option] <= _RETRY_DEFAULTS[option]:
-            raise RefusalError(
-                f"{option} of target {name} is {retry[option]}; choose {least} to {_RETRY_DEFAULTS[option]}"
-            )
-    try:
-        json.loads(target.get("input", "{}"))
-    except ValueError as error:
-        raise RefusalError(f"the input of target {name} is no JSON ({error}); write it as JSON text") from error
-
-
-def _pattern(value: Any) -> Any:
-    """Return a pattern with its lists of plain values sorted: their order means nothing."""
-    if isinstance(value, dict):
-        return {key: _pattern(item) for key, item in value.items()}
-    return sorted((_pattern(item) for item in value), key=str) if isinstance(value, list) else value
-
-
-def _target(raw: dict[str, Any]) -> State:
-    """Return a target in our names; what we have no name for is kept in `other`, so that it shows as a difference."""
-    target = {ours: raw[theirs] for ours, theirs in _TARGET.items() if raw.get(theirs)}
-    target["dead_letter_queue_arn"] = raw.get("DeadLetterConfig", {}).get("Arn")
-    target["sqs_message_group_id"] = raw.get("SqsParameters", {}).get("MessageGroupId")
-    retry = raw.get("RetryPolicy", {})
-    target["retry_policy"] = {ours: retry[theirs] for ours, theirs in _RETRY.items() if theirs in retry}
-    known = {*_TARGET.values(), "DeadLetterConfig", "SqsParameters", "RetryPolicy"}
-    target["other"] = {name: value for name, value in raw.items() if name not in known and value}
-    return _normal({name: value for name, value in target.items() if value})
-
-
-def _normal(target: State) -> State:
-    retry = {**_RETRY_DEFAULTS, **target.get("retry_policy", {})}
-    kept = {name: value for name, value in target.items() if name != "retry_policy"}
-    return kept if retry == _RETRY_DEFAULTS else {**kept, "retry_policy": retry}
-
-
-def _to_aws(target: State) -> dict[str, Any]:
-    result: dict[str, Any] = {theirs: target[ours] for ours, theirs in _TARGET.items() if ours in target}
-    if "dead_letter_queue_arn" in target:
-        result["DeadLetterConfig"] = {"Arn": target["dead_letter_queue_arn"]}
-    if "retry_policy" in target:
-        result["RetryPolicy"] = {theirs: target["retry_policy"][ours] for ours, theirs in _RETRY.items()}
-    if "sqs_message_group_id" in target:
-        result["SqsParameters"] = {"MessageGroupId": target["sqs_message_group_id"]}
-    return result
 
 
 def main() -> None:

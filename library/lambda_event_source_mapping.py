@@ -101,6 +101,11 @@ class Mapping(Resource):
     }
     computed = ("uuid", "arn")
 
+    @property
+    def name(self) -> str:
+        """The two ends of the mapping."""
+        return f"of {self.params['queue']} to {self.params['function']}"
+
     def desired(self) -> State:
         """Return the given properties, lists whose order means nothing sorted."""
         state = super().desired()

@@ -99,11 +99,10 @@ resource:
   type: dict
 """
 
-import json
 import re
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ansible.module_utils.tamma import tags
+from ansible.module_utils.tamma import queues, tags
 from ansible.module_utils.tamma.errors import RefusalError, is_code
 from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.policy import canonical
@@ -111,18 +110,6 @@ from ansible.module_utils.tamma.resource import Resource, run
 from ansible.module_utils.tamma.wait import poll
 from botocore.exceptions import ClientError
 
-_NUMBERS = {  # option: AWS's name, least, most
-    "visibility_timeout": ("VisibilityTimeout", 0, 43_200),
-    "message_retention_period": ("MessageRetentionPeriod", 60, 1_209_600),
-    "receive_message_wait_time": ("ReceiveMessageWaitTimeSeconds", 0, 20),
-    "maximum_message_size": ("MaximumMessageSize", 1_024, 1_048_576),
-    "delay": ("DelaySeconds", 0, 900),
-}
-_FIFO = {  # option: AWS's name, AWS's default
-    "content_based_deduplication": ("ContentBasedDeduplication", "false"),
-    "deduplication_scope": ("DeduplicationScope", "queue"),
-    "fifo_throughput_limit": ("FifoThroughputLimit", "perQueue"),
-}
 _MOST_RECEIVES, _MOST_SOURCES = 1_000, 10  # limits of SQS for redrive policies
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 _JUST_DELETED = ("AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently")
@@ -133,7 +120,7 @@ class Queue(Resource):
 
     kind = "SQS queue"
     spec: ClassVar = {
-        **{name: {"type": "int"} for name in _NUMBERS},
+        **{name: {"type": "int"} for name in queues.NUMBERS},
         "content_based_deduplication": {"type": "bool"},
         "deduplication_scope": {"type": "str", "choices": ["queue", "messageGroup"]},
         "fifo_throughput_limit": {"type": "str", "choices": ["perQueue", "perMessageGroupId"]},
@@ -176,14 +163,14 @@ class Queue(Resource):
         """Refuse bad names, numbers out of range and FIFO settings that contradict each other, as AWS does."""
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,75}(\.fifo)?|[A-Za-z0-9_-]{76,80}", self.name):
             raise RefusalError("a queue's name has 1-80 of A-Z a-z 0-9 _ - and may end in .fifo; choose another one")
-        for option, (_, least, most) in _NUMBERS.items():
+        for option, (_, least, most) in queues.NUMBERS.items():
             if option in desired and not least <= desired[option] <= most:
                 raise RefusalError(f"{option} is {desired[option]}; choose {least} to {most}")
         self._check_fifo(desired)
         self._check_redrive(desired)
 
     def _check_fifo(self, desired: State) -> None:
-        if given := [] if self.fifo else sorted(set(_FIFO) & set(desired)):
+        if given := [] if self.fifo else sorted(set(queues.FIFO) & set(desired)):
             raise RefusalError(f"{given[0]} is for FIFO queues; leave it out, or end the name in .fifo")
         grouped = desired.get("deduplication_scope", "messageGroup") == "messageGroup"
         if desired.get("fifo_throughput_limit") == "perMessageGroupId" and not grouped:
@@ -216,16 +203,8 @@ class Queue(Resource):
             if is_code(error, *_MISSING):
                 return None
             raise
-        state: State = {ours: int(raw[theirs]) for ours, (theirs, _, _) in _NUMBERS.items() if theirs in raw}
-        if self.fifo:
-            state |= {ours: raw.get(theirs, default) for ours, (theirs, default) in _FIFO.items()}
-            state["content_based_deduplication"] = state["content_based_deduplication"] == "true"
         return {
-            **state,
-            "redrive_policy": _redrive(raw),
-            "redrive_allow_policy": _redrive_allow(raw),
-            "sqs_managed_sse": raw.get("SqsManagedSseEnabled", "false") == "true",
-            "policy": canonical(raw.get("Policy")) or {},
+            **queues.load(raw, fifo=self.fifo),
             "tags": tags.own(labels),
             "arn": raw["QueueArn"],
             "url": url,
@@ -233,7 +212,7 @@ class Queue(Resource):
 
     def create(self, desired: State) -> None:
         """Create the queue; AWS keeps a deleted queue's name for a minute."""
-        attributes = self._attributes(desired)
+        attributes = queues.dump(desired, self._queue_arn)
         if self.fifo:
             attributes["FifoQueue"] = "true"
         try:
@@ -249,7 +228,7 @@ class Queue(Resource):
     def update(self, current: State, changes: State) -> None:
         """Change attributes and tags."""
         sqs = self.client("sqs")
-        attributes = self._attributes(changes)
+        attributes = queues.dump(changes, self._queue_arn)
         if attributes.get("SqsManagedSseEnabled") == "true":
             attributes["KmsMasterKeyId"] = ""  # a queue has one kind of encryption
         if attributes:
@@ -266,45 +245,8 @@ class Queue(Resource):
         self.client("sqs").delete_queue(QueueUrl=current["url"])
         poll(lambda: self.find() is None, what=f"deletion of {self.name}")
 
-    def _attributes(self, state: State) -> dict[str, str]:
-        names = {ours: row[0] for ours, row in _NUMBERS.items()} | {ours: row[0] for ours, row in _FIFO.items()}
-        names["sqs_managed_sse"] = "SqsManagedSseEnabled"
-        attributes: dict[str, str] = {theirs: _text(state[ours]) for ours, theirs in names.items() if ours in state}
-        if "policy" in state:
-            attributes["Policy"] = json.dumps(state["policy"]) if state["policy"] else ""
-        if redrive := state.get("redrive_policy"):
-            target = self.arn("sqs", redrive["dead_letter_queue"])
-            rule: dict[str, Any] = {"deadLetterTargetArn": target, "maxReceiveCount": redrive["max_receive_count"]}
-            attributes["RedrivePolicy"] = json.dumps(rule)
-        if allow := state.get("redrive_allow_policy"):
-            rule = {"redrivePermission": allow["redrive_permission"]}
-            if allow["source_queues"]:
-                rule["sourceQueueArns"] = [self.arn("sqs", name) for name in allow["source_queues"]]
-            attributes["RedriveAllowPolicy"] = json.dumps(rule)
-        return attributes
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _redrive(raw: dict[str, str]) -> dict[str, Any] | None:
-    rule = json.loads(raw.get("RedrivePolicy") or "{}")
-    if not rule:
-        return None
-    target = _name(rule["deadLetterTargetArn"], raw["QueueArn"])
-    return {"dead_letter_queue": target, "max_receive_count": int(rule["maxReceiveCount"])}
-
-
-def _redrive_allow(raw: dict[str, str]) -> dict[str, Any]:
-    rule = json.loads(raw.get("RedriveAllowPolicy") or "{}")
-    sources = sorted(_name(arn, raw["QueueArn"]) for arn in rule.get("sourceQueueArns", []))
-    return {"redrive_permission": rule.get("redrivePermission", "allowAll"), "source_queues": sources}
-
-
-def _name(arn: str, own_arn: str) -> str:
-    """Return the queue's name, or its ARN when it is not in the account and region of our queue."""
-    return arn.removeprefix(f"{own_arn.rpartition(':')[0]}:")
+    def _queue_arn(self, name: str) -> str:
+        return self.arn("sqs", name)
 
 
 def main() -> None:

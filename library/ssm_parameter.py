@@ -86,6 +86,7 @@ class Parameter(Resource):
     needed = ("type", "value")
     immutable: ClassVar = {"type": "delete the parameter first (state: absent), then run again"}
     computed = ("arn", "version")
+    renewed = ("version",)
     hidden = frozenset({"value"})
 
     def check(self, desired: State) -> None:
