@@ -20,7 +20,8 @@ def _fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that come from our own doc fragment."""
     names: dict[str, Any] = {}
     exec(_FRAGMENT.read_text(), names)  # noqa: S102 - our own file; Ansible loads it as a plugin
-    fragment, options = names["ModuleDocFragment"], {}
+    fragment = names["ModuleDocFragment"]
+    options: dict[str, Any] = {}
     for name in documentation.get("extends_documentation_fragment", []):
         if name == "tamma_resource":
             options |= yaml.safe_load(fragment.DOCUMENTATION)["options"]
