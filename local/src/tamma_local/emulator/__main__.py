@@ -7,7 +7,7 @@ Read from the environment, beside ministack's own variables: GATEWAY_PORT and TA
 import os
 import sys
 
-from tamma_local.emulator import events, iam, lifecycle, starting
+from tamma_local.emulator import authorization, events, iam, lifecycle, starting
 from tamma_local.emulator.contract import ContractError, Ministack, load
 
 
@@ -23,6 +23,11 @@ def install(ministack: Ministack, *, port: str, processes: bool) -> None:
     ecs._build_run_kwargs = starting.run_arguments(ecs._build_run_kwargs, processes=processes)
     ecs._run_docker_container = starting.pulled_container(ministack, ecs._run_docker_container, port)
     ecs._ACTION_MAP["RunTask"] = ecs._run_task = lifecycle.running(ministack, ecs._run_task)
+    judged = ministack.iam_actions
+    judged.extract_iam_action = authorization.action(judged.extract_iam_action)
+    judged.extract_resource_arn = authorization.resource(ministack, judged.extract_resource_arn)
+    judged.request_tag_context = authorization.context(ministack, judged.request_tag_context)
+    ministack.app.pin_request_origin = authorization.origin(ministack.app.pin_request_origin)
     ministack.iam._IAM_HANDLERS.update(iam.handlers(ministack))
     ecs._ACTION_MAP["StopTask"] = ecs._stop_task = lifecycle.stopping(ministack, ecs._stop_task)
 

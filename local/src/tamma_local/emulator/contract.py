@@ -40,13 +40,29 @@ FUNCTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "ministack.services.sts": {"register_session": ("access_key", "session")},
     "ministack.core.responses": {
         "request_scope": ("account_id", "region"),
+        "get_region": (),
+        "get_account_id": (),
         "json_response": ("data",),
         "error_response_json": ("code", "message", "status"),
         "new_uuid": (),
         "now_iso": (),
     },
+    "ministack.core.iam_actions": {
+        "extract_iam_action": ("service", "method", "path", "headers", "body", "query_params"),
+        "extract_resource_arn": (
+            "service",
+            "method",
+            "path",
+            "headers",
+            "body",
+            "query_params",
+            "region",
+            "account_id",
+        ),
+        "request_tag_context": ("service", "iam_action", "body", "params"),
+    },
     "ministack.core.concurrency": {"resource_lock": ("scope", "key")},
-    "ministack.app": {"main": ()},
+    "ministack.app": {"main": (), "pin_request_origin": ("source_ip", "secure_transport")},
 }
 
 # Module → names that must exist and are not functions.
@@ -68,6 +84,7 @@ class Ministack:
     ecs: Any
     eventbridge: Any
     iam: Any
+    iam_actions: Any
     ssm: Any
     sts: Any
     responses: Any
@@ -103,6 +120,7 @@ def load() -> Ministack:
         ecs=import_module("ministack.services.ecs"),
         eventbridge=import_module("ministack.services.eventbridge"),
         iam=import_module("ministack.services.iam"),
+        iam_actions=import_module("ministack.core.iam_actions"),
         ssm=import_module("ministack.services.ssm"),
         sts=import_module("ministack.services.sts"),
         responses=import_module("ministack.core.responses"),
