@@ -159,6 +159,14 @@ def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
     assert probe(path, preset("podcast"), Control()).codec == "flac"
 
 
+def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tamma_worker.__main__ import main
+
+    path = media.tone(tmp_path / "talk.wav")
+    assert main(["clean", str(path), str(path)]) == 73
+    assert capsys.readouterr().err == f"{path}: File exists.\n"
+
+
 def test_a_missing_file_is_missing_input(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="There is no file"):
         cli.main(["clean", str(tmp_path / "none.wav"), str(tmp_path / "out")])

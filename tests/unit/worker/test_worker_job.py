@@ -86,6 +86,7 @@ def test_a_missing_object_is_retried(cloud: Cloud) -> None:
     assert run(cloud) == 66
     (call,) = cloud.supabase.named("retry_job")
     assert (call["p_reason"], call["p_error_code"], call["p_delay_seconds"]) == ("missing_input", "missing_input", 60)
+    assert call["p_task_arn"] == TASK_ARN  # a twin's end must not touch the winner's row
     assert cloud.objects() == set()
 
 
@@ -96,7 +97,7 @@ def test_bad_input_fails_for_good_with_a_sentence(data: bytes, code: str, cloud:
     cloud.put(data)
     assert run(cloud) == 65
     (call,) = cloud.supabase.named("fail_job")
-    assert call["p_error_code"] == code
+    assert (call["p_error_code"], call["p_task_arn"]) == (code, TASK_ARN)
     assert call["p_error_message"].endswith(".")
     assert cloud.supabase.named("retry_job") == []
 
@@ -267,11 +268,12 @@ def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("script", "code"), [("echo sorry >&2; kill -SEGV $$", "ffmpeg_crashed"), ("exec sleep 60", "ffmpeg_stalled")]
+    "failure", [("echo sorry >&2; kill -SEGV $$", "ffmpeg_crashed"), ("exec sleep 60", "ffmpeg_stalled")]
 )
 def test_a_crash_or_a_hang_of_ffmpeg_is_temporary(
-    script: str, code: str, cloud: Cloud, talk: bytes, fake_ffmpeg: Path, caplog: pytest.LogCaptureFixture
+    failure: tuple[str, str], cloud: Cloud, talk: bytes, fake_ffmpeg: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    script, code = failure
     fake_ffmpeg.write_text(f"#!/bin/sh\n{script}\n")
     fake_ffmpeg.chmod(0o755)
     cloud.put(talk)

@@ -31,6 +31,9 @@ def main(arguments: list[str]) -> int:
     except errors.WorkerError as error:
         print(error.sentence, file=sys.stderr)
         return _CODES.get(type(error), errors.EXIT_TEMPORARY)
+    except OSError as error:
+        print(f"{error.filename or 'This machine'}: {error.strerror}.", file=sys.stderr)
+        return errors.EXIT_CANNOT_WRITE
 
 
 _CODES: dict[type[errors.WorkerError], int] = {

@@ -3,6 +3,7 @@
 EXIT_OK = 0
 EXIT_BAD_INPUT = 65  # EX_DATAERR: trying again cannot help
 EXIT_NO_INPUT = 66  # EX_NOINPUT: the object or file is not there (yet)
+EXIT_CANNOT_WRITE = 73  # EX_CANTCREAT: the command line alone, about its own files
 EXIT_TEMPORARY = 75  # EX_TEMPFAIL: trying again can help
 EXIT_CONFIGURATION = 78  # EX_CONFIG: the task was started without what it needs
 EXIT_INTERRUPTED = 130  # Ctrl-C

@@ -49,12 +49,12 @@ class JobsTable:
         return bool(self._insist("complete_job", {"p_outputs": outputs}))
 
     def fail(self, code: str, sentence: str) -> bool:
-        """Commit ``failed`` with a sentence for the creator."""
-        return bool(self._insist("fail_job", {"p_error_code": code, "p_error_message": sentence}))
+        """Commit ``failed`` with a sentence for the creator; False: another task has it, or the job is over."""
+        return bool(self._insist("fail_job", {**self._task, "p_error_code": code, "p_error_message": sentence}))
 
     def retry(self, reason: str, code: str, sentence: str, delay_seconds: int, patience: float | None = None) -> str:
         """Ask for another attempt; gives ``retrying``, ``failed`` (a bound is used up) or ``lost`` (not ours)."""
-        words = {"p_reason": reason, "p_error_code": code, "p_error_message": sentence}
+        words = {**self._task, "p_reason": reason, "p_error_code": code, "p_error_message": sentence}
         return str(self._insist("retry_job", {**words, "p_delay_seconds": delay_seconds}, patience))
 
     @property
