@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from tamma_local.cloud import Cloud, running_cloud, supervisor_pid
 from tamma_local.layout import REPOSITORY, Layout
 
 from tests.conftest import aws_client, local_cloud
+from tests.e2e.local_stack import Stack, make_worker, until
 
 
 @pytest.fixture
@@ -32,13 +34,6 @@ def up(state: Path) -> Cloud:
     cloud = running_cloud(Layout(state))
     assert cloud is not None
     return cloud
-
-
-def until(what: str, found: Callable[[], Any], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
 
 
 def left(state: Path) -> list[str]:
@@ -104,9 +99,38 @@ def test_state_survives_a_stop(state: Path) -> None:
     assert not state.exists()
 
 
+def busy(cloud: Cloud, folder: Path) -> tuple[Stack, str]:
+    """Keep a task and a function's process running."""
+    stack = Stack(cloud, partial(aws_client, cloud), make_worker(folder))
+    task = stack.run("polite")
+    stack.log(task, "waiting")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("app.py", "def handler(event, context):\n    return 1\n")
+    function = aws_client(cloud, "lambda")
+    role = stack.make_role("lambda.amazonaws.com", "s3:PutObject", "*")
+    function.create_function(
+        FunctionName="f", Runtime="python3.13", Handler="app.handler", Role=role, Code={"ZipFile": archive.getvalue()}
+    )
+    assert function.invoke(FunctionName="f")["Payload"].read() == b"1"
+    return stack, task
+
+
+def test_tasks_are_stopped_before_what_they_talk_to_and_their_events_are_kept(state: Path, tmp_path: Path) -> None:
+    stack, task = busy(up(state), tmp_path / "worker")
+    assert local_cloud(state, "down").returncode == 0
+    assert left(state) == []
+    cloud = up(state)
+    stack.use(partial(aws_client, cloud))
+    assert stack.events(task)[-1]["containers"][0]["exitCode"] == 143
+    # An image that was unpacked before is run again, pulled from the registry that was saved.
+    assert stack.reach(stack.run("exit0"), "STOPPED")["containers"][0]["exitCode"] == 0
+
+
 def test_nothing_outlives_a_killed_supervisor_and_the_next_start_is_clean(state: Path) -> None:
     cloud = up(state)
-    assert len(left(state)) >= 4
+    busy(cloud, state.parent / "worker")
+    assert any("tamma_worker" in command for command in left(state))
     os.kill(cloud.pid, signal.SIGKILL)
     until("the end of every process", lambda: left(state) == [])
     # Its cloud.json is still there and is not believed.
@@ -146,14 +170,17 @@ def test_foreground_run_stops_cleanly(state: Path, number: int) -> None:
     assert left(state) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("moment", ["secrets.json", "logs/postgres.log", "logs/aws.log"])
+@pytest.mark.parametrize(("moment", "number"), [
+    ("secrets.json", signal.SIGINT),
+    ("logs/postgres.log", signal.SIGINT),
+    ("logs/aws.log", signal.SIGKILL),
+])  # fmt: skip
 def test_interrupted_up_leaves_nothing_half_started(state: Path, number: int, moment: str) -> None:
     starting = subprocess.Popen(
         [sys.executable, "-m", "tamma_local", "up"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY / "local" / "src"), "TAMMA_LOCAL_DIR": str(state)},
     )  # fmt: skip
-    until(moment, lambda: (state / moment).exists())
+    until(moment, (state / moment).exists)
     starting.send_signal(number)
     starting.communicate(timeout=40)
     until("the end of the supervisor", lambda: supervisor_pid(Layout(state)) is None, 40)
