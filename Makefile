@@ -25,7 +25,7 @@ down: local-only ## Stop the embedded cloud; its state is kept
 	@python -m tamma_local down
 
 reset: local-only ## Stop the embedded cloud and delete its state
-	@python -m tamma_local down --wipe
+	@python -m tamma_local reset
 
 status: local-only ## Show what runs where
 	@python -m tamma_local status
@@ -47,7 +47,7 @@ READY := .venv/.run-ready $(if $(filter local,$(ENV)),running)
 
 .PHONY: running
 running: setup
-	@python -m tamma_local up --quiet
+	@python -m tamma_local up >/dev/null
 
 converge: $(READY) ## Make the account what site.yml says
 	@ansible-playbook site.yml $(INVENTORY) $(ARGS)
@@ -81,7 +81,9 @@ lint: $(TEST_READY) ## Style of Python, YAML and Ansible; generated docs are cur
 	@python docs/generate.py --check
 
 types: $(TEST_READY) ## Static types
-	@mypy
+	@mypy local/src files/worker/src library plugins molecule docs/generate.py
+	@for function in dispatcher reconciler; do \
+		MYPYPATH=files/lambda/shared:files/lambda/$$function mypy files/lambda/shared files/lambda/$$function; done
 
 unit: $(TEST_READY) ## Fast tests of every part
 	@pytest tests/unit

@@ -197,7 +197,7 @@ class RouteTable(VpcResource):
         for to, target in targets.items():
             call = self.ec2.replace_route if to in before else self.ec2.create_route
             call(RouteTableId=current["id"], **_destination(to), **target)
-        for to in before.keys() - after.keys():
+        for to in sorted(before.keys() - after.keys()):
             self.ec2.delete_route(RouteTableId=current["id"], **_destination(to))
 
     def _use(self, table: str, subnets: list[str]) -> None:
