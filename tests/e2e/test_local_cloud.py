@@ -262,7 +262,7 @@ def test_gateway_refuses_in_words(cloud: Cloud, path: str, api_key: str | None, 
 
 def test_nothing_listens_beyond_loopback_and_no_secret_is_in_a_command_line(cloud: Cloud) -> None:
     secrets = [cloud.secret_access_key, cloud.supabase_jwt_secret, cloud.supabase_service_key]
-    secrets.append(psycopg.conninfo.conninfo_to_dict(cloud.database_url)["password"])
+    secrets.append(str(psycopg.conninfo.conninfo_to_dict(cloud.database_url)["password"]))
     family = _descendants(cloud.pid)
     assert len(family) >= 4
     for pid in family:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from tamma_local.errors import LocalCloudError
 from tamma_local.oci import OCI_MANIFEST
 
+# As Docker reads names: the first part is a registry's only when it has a dot or a port.
 _IMAGE = re.compile(
-    r"^(?:[a-z0-9.-]+(?::\d+)?/)?(?P<repository>[a-z0-9][a-z0-9._/-]*):(?P<tag>[A-Za-z0-9_][\w.-]{0,127})$"
+    r"^(?:(?=[^/]*[.:])[a-z0-9.-]+(?::\d+)?/)?(?P<repository>[a-z0-9][a-z0-9._/-]*):(?P<tag>[A-Za-z0-9_][\w.-]{0,127})$"
 )
 # One request carries a few megabytes at most; a registry across the ocean needs seconds.
 _TIMEOUT_SECONDS = 60
@@ -43,7 +44,9 @@ class Registry:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            data = boto3.client("ecr", region_name=os.environ.get("AWS_REGION")).get_authorization_token()["authorizationData"][0]
+            data = boto3.client("ecr", region_name=os.environ.get("AWS_REGION")).get_authorization_token()[
+                "authorizationData"
+            ][0]
         except (BotoCoreError, ClientError) as error:
             raise LocalCloudError(f"ECR gave no credentials: {error}. Check the AWS variables (`make env`).") from error
         url = endpoint or os.environ.get("AWS_ENDPOINT_URL_ECR") or os.environ.get("AWS_ENDPOINT_URL")

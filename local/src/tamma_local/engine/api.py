@@ -99,6 +99,8 @@ class Engine:
 
     async def _list(self, request: web.Request) -> web.Response:
         filters = json.loads(request.query.get("filters") or "{}")
+        if unknown := set(filters) - {"label", "status", "name"}:
+            raise _failure(400, f"invalid filter: {', '.join(sorted(unknown))}")
         everything = request.query.get("all", "0").lower() in {"1", "true"}
         shown = [
             _summary(container)
@@ -260,9 +262,6 @@ def _working_folder(path: str, image: Image) -> str:
 
 
 def _matches(container: Container, filters: dict[str, Any]) -> bool:
-    unknown = set(filters) - {"label", "status", "name"}
-    if unknown:
-        raise _failure(400, f"invalid filter: {', '.join(sorted(unknown))}")
     for label in filters.get("label") or []:
         key, given, value = label.partition("=")
         if key not in container.spec.labels or (given and container.spec.labels[key] != value):
