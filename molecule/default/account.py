@@ -7,6 +7,7 @@ Region, endpoint and credentials come from the environment (AWS_REGION, AWS_ENDP
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,7 +79,7 @@ _GONE = {"deleted", "deleting", "terminated", "shutting-down", "INACTIVE", "DELE
 
 def things() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield the kind, the identity and the description of everything that the account holds."""
-    session = boto3.Session()
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
     connect: Any = session.client  # typed by service name literals; here the name is a variable
     clients: dict[str, Any] = {}
     for kind in _KINDS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
@@ -35,7 +36,7 @@ def by_name(item: dict[str, Any], project: str, environment: str) -> bool:
 
 def tagged(project: str, environment: str) -> list[str]:
     """Return the ARNs that the tagging service knows with the tags of the stack."""
-    client = boto3.client("resourcegroupstaggingapi")
+    client = boto3.client("resourcegroupstaggingapi", region_name=os.environ.get("AWS_REGION"))
     filters = [{"Key": "Project", "Values": [project]}, {"Key": "Environment", "Values": [environment]}]
     pages = client.get_paginator("get_resources").paginate(TagFilters=filters)
     return [item["ResourceARN"] for page in pages for item in page["ResourceTagMappingList"]]

@@ -16,7 +16,12 @@ _TRUSTED = {
     "gpu-instance": "ec2.amazonaws.com",
 }
 # Calls that know no resources: AWS accepts nothing but "*" for them.
-_WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"}
+_WITHOUT_RESOURCE = {
+    "ecr:GetAuthorizationToken",
+    "ecs:DescribeTaskDefinition",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeSecurityGroups",
+}
 _GPU_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,7 +50,8 @@ class Stack:
     @cached_property
     def session(self) -> boto3.Session:
         """Credentials, region and endpoint of the environment."""
-        return boto3.Session()
+        # boto3 itself reads AWS_DEFAULT_REGION alone.
+        return boto3.Session(region_name=os.environ.get("AWS_REGION"))
 
     @cached_property
     def region(self) -> str:
