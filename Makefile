@@ -86,10 +86,10 @@ types: $(TEST_READY) ## Static types
 		MYPYPATH=files/lambda/shared:files/lambda/$$function mypy files/lambda/shared files/lambda/$$function; done
 
 unit: $(TEST_READY) ## Fast tests of every part
-	@pytest tests/unit
+	@pytest -n auto --dist loadgroup tests/unit
 
 contract: $(TEST_READY) ## The resource contract of each module, on two emulators
-	@pytest tests/contract
+	@pytest -n auto --dist loadfile tests/contract
 
 molecule: $(TEST_READY) ## The whole life of the stack
 	@molecule test
