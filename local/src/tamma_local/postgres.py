@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,7 +60,7 @@ class Postgres:
         if not (self._data / "PG_VERSION").exists():
             await asyncio.to_thread(self._create, keys.admin_password)
         settings = [f"--{name}={value}" for name, value in (_SETTINGS | {"port": str(port)}).items()]
-        argv = [*_as_ordinary_user(), program("postgres"), "-D", str(self._data), *settings]
+        argv = [*_as_ordinary_user(self._data), program("postgres"), "-D", str(self._data), *settings]
         await self.child.start(argv, _environment(), self._layout.state)
         admin = database_url(_ADMIN, keys.admin_password, port)
         await until("PostgreSQL", lambda: asyncio.to_thread(_accepts, admin), self.child.check, _READY_SECONDS)
@@ -67,44 +68,31 @@ class Postgres:
 
     def _create(self, password: str) -> None:
         """Make the data folder beside its place and move it there when it is complete."""
-        new = self._data.with_suffix(".new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700)
-        password_file = new.parent / "postgres-password"
-        write_private(password_file, password)
-        if user := _ordinary_user():
-            for path in (new, password_file):
-                os.chown(path, user.pw_uid, user.pw_gid)
-        try:
-            self._initdb(new, password_file)
-        finally:
-            password_file.unlink()
-        new.rename(self._data)
-
-    def _initdb(self, folder: Path, password_file: Path) -> None:
+        setup = self._data.with_suffix(".new")
+        shutil.rmtree(setup, ignore_errors=True)
+        (setup / "data").mkdir(parents=True, mode=0o700)
+        write_private(setup / "password", password)
         options = [
-            "--auth=scram-sha-256", f"--username={_ADMIN}", f"--pwfile={password_file}", "--encoding=UTF8", "--no-sync",
+            "--auth=scram-sha-256", f"--username={_ADMIN}", f"--pwfile={setup / 'password'}", "--encoding=UTF8",
             # The same sort order on every machine.
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
+            "--no-sync",
         ]  # fmt: skip
-        argv = [*_as_ordinary_user(), program("initdb"), "-D", str(folder), *options]
+        argv = [*_as_ordinary_user(setup), program("initdb"), "-D", str(setup / "data"), *options]
         log = self._layout.log("postgres")
         with open_log(log) as output:
-            done = _run(argv, output.fileno(), self._layout.state)
-        if done != 0:
+            done = subprocess.run(
+                argv, env=_environment(), cwd=self._layout.state, check=False,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        if done.returncode != 0:
             raise LocalCloudError(f"PostgreSQL's data folder was not made. {log} ends: {'; '.join(last_lines(log, 2))}")
+        (setup / "data").rename(self._data)
+        shutil.rmtree(setup)
 
     async def stop(self) -> None:
         """Stop without waiting for clients; SIGINT is PostgreSQL's fast shutdown, which loses nothing."""
         await self.child.stop(signal.SIGINT, _STOP_SECONDS)
-
-
-def _run(argv: list[str], output: int, folder: Path) -> int:
-    import subprocess
-
-    return subprocess.run(
-        argv, env=_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, check=False
-    ).returncode
 
 
 def database_url(user: str, password: str, port: int) -> str:
@@ -128,11 +116,12 @@ def _ordinary_user() -> pwd.struct_passwd | None:
     raise LocalCloudError("PostgreSQL refuses to run as root, and there is no user `nobody`: run as another user.")
 
 
-def _as_ordinary_user() -> list[str]:
+def _as_ordinary_user(folder: Path) -> list[str]:
+    """Return what goes before a command of PostgreSQL that works in a folder."""
     user = _ordinary_user()
     if user is None:
         return []
-    return [sys.executable, "-I", "-S", launch.__file__, str(user.pw_uid), str(user.pw_gid)]
+    return [sys.executable, "-I", "-S", launch.__file__, str(user.pw_uid), str(user.pw_gid), str(folder)]
 
 
 def _accepts(url: str) -> bool:

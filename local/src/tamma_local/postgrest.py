@@ -1,5 +1,6 @@
 """PostgREST, on a unix socket that the gateway alone uses."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -50,7 +51,8 @@ class Postgrest:
         if not program.exists():
             raise LocalCloudError(f"PostgREST is not installed at {program}: run `make setup`.")
         # npm keeps the mode of a packed file, which not every packer sets.
-        program.chmod(program.stat().st_mode | 0o100)
+        if not os.access(program, os.X_OK):
+            program.chmod(program.stat().st_mode | 0o111)
         values = environment(keys, database_port, self.socket)
         await self.child.start([program], values, self._layout.state)
         connector = aiohttp.UnixConnector(str(self.socket))

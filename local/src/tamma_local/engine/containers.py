@@ -15,6 +15,8 @@ from typing import Protocol
 from tamma_local.engine.images import Image
 from tamma_local.engine.journal import STDERR, STDOUT, Journal
 
+# Pipes end with the group; only a process that left the group can hold one open, and nobody waits for that.
+_LAST_WORDS_SECONDS = 2
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -92,32 +94,39 @@ class Container:
         work = self._folder / "work"
         values = environment(self.spec.environment, self.spec.image, work, self._programs)
         program = shutil.which(self.spec.argv[0], path=values["PATH"]) if self.spec.argv else None
+        pipes = [os.pipe(), os.pipe()]
         try:
             if program is None:
                 wanted = self.spec.argv[0] if self.spec.argv else "(no command)"
                 raise FileNotFoundError(f'exec: "{wanted}": executable file not found in $PATH')
+            # Pipes of our own: with asyncio's, wait() would also wait for whatever inherited them.
             self._process = await asyncio.create_subprocess_exec(
                 program, *self.spec.argv[1:], env=values, cwd=self.spec.working_folder or work, start_new_session=True,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                stdin=asyncio.subprocess.DEVNULL, stdout=pipes[0][1], stderr=pipes[1][1],
             )  # fmt: skip
         except OSError as error:
+            for read_end, _write_end in pipes:
+                os.close(read_end)
             self._finish(127, str(error))
             raise StartError(f"failed to create task for container: {error}") from error
+        finally:
+            for _read_end, write_end in pipes:
+                os.close(write_end)
         self.started_ns = time.time_ns()
         self._watch.add(self._process.pid)
-        self._running = asyncio.create_task(self._follow(self._process))
+        self._running = asyncio.create_task(self._follow(self._process, pipes[0][0], pipes[1][0]))
 
-    async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout  # noqa: S101 - both were asked for as pipes
-        assert process.stderr  # noqa: S101
+    async def _follow(self, process: asyncio.subprocess.Process, stdout: int, stderr: int) -> None:
         streams = [
-            asyncio.create_task(self.journal.record(number, reader))
-            for number, reader in ((STDOUT, process.stdout), (STDERR, process.stderr))
+            asyncio.create_task(self.journal.record(number, await _reader(descriptor)))
+            for number, descriptor in ((STDOUT, stdout), (STDERR, stderr))
         ]
         code = await process.wait()
         # A container ends with its first process: whatever that left behind goes, and with it the open pipes.
         _signal_group(process.pid, signal.SIGKILL)
-        await asyncio.gather(*streams)
+        _done, open_still = await asyncio.wait(streams, timeout=_LAST_WORDS_SECONDS)
+        for stream in open_still:
+            stream.cancel()
         self._watch.discard(process.pid)
         self._finish(code if code >= 0 else 128 - code)
 
@@ -156,6 +165,14 @@ class Container:
         if not self.journal.closed:
             self.journal.close()
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+
+async def _reader(descriptor: int) -> asyncio.StreamReader:
+    """Return a stream of what comes out of a pipe; it closes the pipe at its end."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0))
+    return reader
 
 
 def _signal_group(group: int, number: int) -> None:
