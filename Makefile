@@ -11,6 +11,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PYTHON ?= $(shell for p in python3 python3.13 python3.14 python3.12; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$p && break; done)
 UV := .venv/bin/uv
+# The system's certificates: behind a proxy that inspects TLS, only they are complete.
+export UV_SYSTEM_CERTS := true
 PIP_INSTALL := $(UV) pip install --quiet --require-hashes --compile-bytecode
 
 ##@ The embedded cloud

@@ -95,7 +95,19 @@ def _install(requirements: Path, python_version: str, architecture: str, target:
     # The lock file is complete, so that nothing is resolved; no package runs code of its own while it is installed.
     options = ["--only-binary", ":all:", "--require-hashes", "--no-deps", "--link-mode", "copy", "--no-progress"]
     platform = ["--python-platform", PLATFORMS[architecture], "--python-version", python_version]
-    argv = [_uv(), "pip", "install", "--quiet", "--target", target, *platform, *options, "-r", str(requirements)]
+    argv = [
+        _uv(),
+        "pip",
+        "install",
+        "--quiet",
+        "--system-certs",
+        "--target",
+        target,
+        *platform,
+        *options,
+        "-r",
+        str(requirements),
+    ]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=_BUILD_TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
