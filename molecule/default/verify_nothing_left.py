@@ -39,7 +39,11 @@ def tagged(project: str, environment: str) -> list[str]:
     client = boto3.client("resourcegroupstaggingapi", region_name=os.environ.get("AWS_REGION"))
     filters = [{"Key": "Project", "Values": [project]}, {"Key": "Environment", "Values": [environment]}]
     pages = client.get_paginator("get_resources").paginate(TagFilters=filters)
-    return [item["ResourceARN"] for page in pages for item in page["ResourceTagMappingList"]]
+    found = [item["ResourceARN"] for page in pages for item in page["ResourceTagMappingList"]]
+    going = boto3.client("ecs", region_name=os.environ.get("AWS_REGION")).get_paginator("list_task_definitions")
+    # A task definition that was deleted keeps its tags until AWS has removed it, which takes as long as AWS likes.
+    gone = {arn for page in going.paginate(status="DELETE_IN_PROGRESS") for arn in page["taskDefinitionArns"]}
+    return [arn for arn in found if arn not in gone]
 
 
 def main() -> int:

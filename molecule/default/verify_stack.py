@@ -25,6 +25,7 @@ _ROWS: tuple[Callable[[Report], None], ...] = (
     compute.check,
     functions.check_functions,
     functions.check_events,
+    compute.check_image,
 )
 
 

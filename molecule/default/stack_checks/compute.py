@@ -23,6 +23,19 @@ def check(report: Report) -> None:
         _task_definition(report)
 
 
+def check_image(report: Report) -> None:
+    """Check row 10: the registry has the image that the task definition names."""
+    stack, family = report.stack, f"{report.stack.prefix}-audio-clean"
+    with report.row("10 image"):
+        task = stack.client("ecs").describe_task_definition(taskDefinition=family)["taskDefinition"]
+        image = task["containerDefinitions"][0]["image"]
+        repository, _, tag = image.partition("/")[2].partition(":")
+        # DescribeImages answers with an error or with nothing, depending on whom one asks.
+        wanted = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+        found = stack.client("ecr").batch_get_image(**wanted)["images"]
+        report.holds("the registry has it", found, f"it has no {image}: run playbooks/build_image.yml")
+
+
 def _cluster(report: Report) -> None:
     stack, name = report.stack, f"{report.stack.prefix}-cluster"
     answer = stack.client("ecs").describe_clusters(clusters=[name], include=["SETTINGS", "TAGS"])
@@ -134,6 +147,17 @@ def _task_definition(report: Report) -> None:
     report.same("task: sizes", (task["cpu"], task["memory"]), ("1024", "2048"))
     container = report.only("container", task["containerDefinitions"])
     _container(report, container)
+    return str(container["image"])
+
+
+def _image(report: Report, image: str) -> None:
+    repository, _, tag = image.partition("/")[2].partition(":")
+    ecr = report.stack.client("ecr")
+    # DescribeImages answers with an error or with nothing, depending on whom one asks.
+    found = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]
+    report.holds(
+        "the registry has what tasks run", found, f"it has no {image}: build it with playbooks/build_image.yml"
+    )
 
 
 def _container(report: Report, container: dict[str, Any]) -> None:
