@@ -147,17 +147,6 @@ def _task_definition(report: Report) -> None:
     report.same("task: sizes", (task["cpu"], task["memory"]), ("1024", "2048"))
     container = report.only("container", task["containerDefinitions"])
     _container(report, container)
-    return str(container["image"])
-
-
-def _image(report: Report, image: str) -> None:
-    repository, _, tag = image.partition("/")[2].partition(":")
-    ecr = report.stack.client("ecr")
-    # DescribeImages answers with an error or with nothing, depending on whom one asks.
-    found = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"]
-    report.holds(
-        "the registry has what tasks run", found, f"it has no {image}: build it with playbooks/build_image.yml"
-    )
 
 
 def _container(report: Report, container: dict[str, Any]) -> None:
