@@ -18,7 +18,7 @@ PIP_INSTALL := $(UV) pip install --quiet --require-hashes --compile-bytecode
 ##@ The embedded cloud
 .PHONY: demo up down reset status env logs
 demo: setup ## Bring everything up and clean a recording: make demo [FILE=talk.wav]
-	@python -m tamma_demo $(if $(FILE),--file "$(FILE)")
+	@python -m tamma_demo $(if $(value FILE),--file '$(subst ','\'',$(value FILE))')
 
 up: setup local-only ## Start the embedded cloud
 	@python -m tamma_local up
