@@ -105,6 +105,11 @@ class Layout:
             if folder.stat().st_uid != os.getuid():
                 raise PermissionError(f"{folder} belongs to another user")
 
+    def clear_temporary(self) -> None:
+        """Delete what functions of the last run left behind; only while no cloud of this folder runs."""
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir(mode=0o700)
+
     def wipe(self) -> None:
         """Delete what the embedded cloud has written, and the state folder itself when nothing else is in it."""
         folders = (self.logs, self.aws, self.postgres, self.images, self.containers, self.temporary, self.sockets)

@@ -16,6 +16,8 @@ from tamma_local.private_files import read_json, write_json
 
 # A log that is larger at the next start is set aside once, so that logs take at most twice this.
 _LOG_BYTES = 10 * 1024 * 1024
+# What the end of a log is read for, for each line wanted: the longest lines of the parts have a few hundred bytes.
+_LINE_BYTES = 1024
 
 
 class Guardian:
@@ -139,9 +141,11 @@ def open_log(path: Path) -> IO[bytes]:
 
 
 def last_lines(path: Path, count: int) -> list[str]:
-    """Return the last lines of a log that are not empty."""
+    """Return the last lines of a log that are not empty; very long ones may make it fewer."""
     try:
-        text = path.read_bytes()[-8192:].decode(errors="replace")
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - count * _LINE_BYTES))
+            text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return []
-    return [line.strip() for line in text.splitlines() if line.strip()][-count:]
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]

@@ -212,6 +212,7 @@ def supervise(layout: Layout, announce: Announce, leash: int | None = None) -> N
     with supervisor_lock(layout):
         if left := end_leftovers(layout.processes_file):
             _log.info("ended %d process groups of a cloud that had crashed", left)
+        layout.clear_temporary()
         try:
             asyncio.run(Supervisor(layout, announce).run(leash))
         except ExceptionGroup as errors:
