@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,39 +74,43 @@ def role_tasks(role: str) -> Iterator[dict[str, Any]]:
         yield from flat_tasks(read(path))
 
 
+_LOADER = DataLoader()
+_LOADER.set_basedir(str(ROOT))
+
+
+@cache
+def _templates(path: str) -> Any:
+    """Return a YAML file whose strings can be templated; it is shared: nobody may change it."""
+    file = ROOT / path
+    return _LOADER.load_from_file(str(file), trusted_as_template=True) if file.exists() else None
+
+
 class Environment:
     """The variables of all roles, with an inventory's facts and the given ones on top."""
 
     def __init__(self, inventory: str = "", **facts: Any) -> None:
         """Load the defaults and internals of every role, then the inventory, then `facts`."""
-        self._loader = DataLoader()
-        self._loader.set_basedir(str(ROOT))
         self.variables: dict[str, Any] = {}
         for part in ("defaults", "vars"):
             for role in ROLES:
-                self.variables |= self._load(ROOT / "roles" / role / part / "main.yml")
+                self.variables |= _templates(f"roles/{role}/{part}/main.yml") or {}
         if inventory:
-            self.variables |= self._load(ROOT / "inventories" / inventory / "group_vars" / "all" / "main.yml")
+            self.variables |= _templates(f"inventories/{inventory}/group_vars/all/main.yml")
         self.variables |= {"role_path": str(ROOT / "roles" / "naming"), **facts}
         # The content hash has a test of its own; names do not depend on its value.
         self.variables["naming_worker_image_tag"] = "0123456789abcdef"
 
     def tasks(self, role: str, file: str) -> list[dict[str, Any]]:
         """Return a task file whose strings can be templated."""
-        return list(self._loader.load_from_file(str(ROOT / "roles" / role / "tasks" / file), trusted_as_template=True))
+        return list(_templates(f"roles/{role}/tasks/{file}"))
 
     def value(self, expression: Any, **extra: Any) -> Any:
         """Template a value with the variables and `extra` ones."""
-        return Templar(self._loader, {**self.variables, **extra}).template(expression)
+        return Templar(_LOADER, {**self.variables, **extra}).template(expression)
 
     def named(self, name: str) -> Any:
         """Return a variable's value."""
         return self.value(self.variables[name])
-
-    def _load(self, path: Path) -> dict[str, Any]:
-        if not path.exists():
-            return {}
-        return dict(self._loader.load_from_file(str(path), trusted_as_template=True) or {})
 
 
 def environment(name: str, **facts: Any) -> Environment:
