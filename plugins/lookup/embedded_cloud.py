@@ -29,7 +29,7 @@ class LookupModule(LookupBase):
     """Read the state file of the embedded cloud."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
-        """Return one dict: the state file, its folder `state_dir`, and the machine's `architecture` in Lambda's words."""
+        """Return one dict: the state file, its folder `state_dir`, the machine's `architecture` in Lambda's words."""
         del terms, variables, kwargs
         path = Path(os.environ.get("TAMMA_LOCAL_DIR", _ROOT / ".local")) / "cloud.json"
         try:
