@@ -19,13 +19,20 @@ _HOP = frozenset({"connection", "content-length", "transfer-encoding", "content-
 
 
 class Fault(Enum):
-    """What happens to one RunTask call, in the shapes of ECS: HTTP status and body; LOST runs the task and hangs up."""
+    """What happens to one RunTask call; LOST passes it on and then hangs up without an answer."""
 
-    NO_CAPACITY = (200, {"tasks": [], "failures": [{"arn": "arn:aws:ecs:::", "reason": "Capacity is unavailable"}]})
-    NO_RESOURCES = (200, {"tasks": [], "failures": [{"arn": "arn:aws:ecs:::", "reason": "RESOURCE:ENI"}]})
-    THROTTLED = (400, {"__type": "ThrottlingException", "message": "Rate exceeded"})
-    BROKEN = (500, {"__type": "ServerException", "message": "Service Unavailable. Please try again later."})
-    LOST = (0, {"tasks": []})
+    NO_CAPACITY = "Capacity is unavailable"
+    NO_RESOURCES = "RESOURCE:ENI"
+    THROTTLED = "ThrottlingException"
+    BROKEN = "ServerException"
+    LOST = "lost"
+
+
+def _answer_of(fault: Fault) -> tuple[int, dict[str, Any]]:
+    """Return the HTTP status and the body with which ECS says it."""
+    if fault in {Fault.NO_CAPACITY, Fault.NO_RESOURCES}:
+        return 200, {"tasks": [], "failures": [{"reason": fault.value}]}
+    return 400 if fault is Fault.THROTTLED else 500, {"__type": fault.value, "message": "Not now."}
 
 
 @dataclass(frozen=True)
@@ -82,8 +89,8 @@ class FaultyEndpoint:
             await self._pass_on(request, body)
             assert request.transport is not None
             request.transport.abort()
-        status, answer = fault.value
-        return web.json_response(answer, status=status or 500, content_type="application/x-amz-json-1.1")
+        status, answer = _answer_of(fault)
+        return web.json_response(answer, status=status, content_type="application/x-amz-json-1.1")
 
     def _fault(self, asked: dict[str, Any]) -> Fault | None:
         variables = asked["overrides"]["containerOverrides"][0]["environment"]

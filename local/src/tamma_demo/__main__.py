@@ -15,6 +15,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from postgrest.exceptions import APIError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.table import Table
 
@@ -46,7 +47,7 @@ class Demo:
         self._send(front_end, job_id)
         job = self._follow(front_end, job_id)
         if job.status == "failed":
-            self.console.print(f"\n[bold red]The recording was not cleaned:[/] {job.error_message}")
+            self.console.print(f"\n[bold red]The recording was not cleaned:[/] {escape(str(job.error_message))}")
             self._show_timings()
             return False
         files = self._timed(
@@ -66,7 +67,7 @@ class Demo:
         size = self.recording.stat().st_size
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), DownloadColumn())
         with Progress(*columns, console=self.console, transient=True) as bar:
-            task = bar.add_task(f"Upload {self.recording.name}", total=size)
+            task = bar.add_task(f"Upload {escape(self.recording.name)}", total=size)
             key = self._timed(
                 "Upload the recording (presigned PUT)",
                 lambda: front_end.upload(self.recording, job_id, lambda count: bar.advance(task, count)),
@@ -110,7 +111,7 @@ class Demo:
         self._show_timings()
         self.console.print("\n[bold]Listen and look[/]")
         for title, path in (("Original", self.recording), *((name.capitalize(), path) for name, path in files.items())):
-            self.console.print(f"  {title:<10}{path}", soft_wrap=True, highlight=False)
+            self.console.print(f"  {title:<10}{path}", soft_wrap=True, highlight=False, markup=False)
         self.console.print(
             "\nThe embedded cloud is still running: `make status` shows it, `make env` points your AWS and Supabase "
             "tools at it,\n`make demo FILE=talk.wav` cleans your own recording, `make down` stops it."
@@ -144,16 +145,19 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console(stderr=True)
     if not arguments.file.is_file():
-        console.print(f"{arguments.file} is not a file: name a recording with FILE=path/to/recording.")
+        console.print(
+            f"{arguments.file} is not a file: name a recording with FILE=path/to/recording.",
+            markup=False,
+            soft_wrap=True,
+        )
         return _FAILED
     try:
         return 0 if Demo(arguments.file, arguments.output).run() else _FAILED
     except DemoError as error:
-        console.print(f"\n[red]{error}[/]", highlight=False)
+        console.print(f"\n[red]{escape(str(error))}[/]", highlight=False)
     except (BotoCoreError, ClientError, APIError, httpx.HTTPError) as error:
-        console.print(
-            f"\n[red]The embedded cloud answered with an error: {error}. See `make logs`.[/]", highlight=False
-        )
+        sentence = f"The embedded cloud answered with an error: {error}. See `make logs`."
+        console.print(f"\n[red]{escape(sentence)}[/]", highlight=False)
     except KeyboardInterrupt:
         console.print("\nInterrupted. What runs goes on; `make down` stops it.")
         return _INTERRUPTED
