@@ -16,7 +16,7 @@ from tamma_local.errors import LocalCloudError
 from tamma_local.layout import REPOSITORY, Layout
 from tamma_local.layout import migrations as migrations_folder
 from tamma_local.private_files import read_json
-from tamma_local.processes import end_leftovers, open_log
+from tamma_local.processes import end_leftovers, lives, open_log, started_at
 from tamma_local.supervisor import summary, supervise
 
 # Tasks get 10 s, the emulator 15 and PostgreSQL 20 to stop; a supervisor that takes longer is killed.
@@ -173,15 +173,16 @@ def reset(_options: argparse.Namespace, layout: Layout) -> int:
 
 
 def _stop(layout: Layout) -> bool:
-    """Ask the supervisor to stop and wait; False when there was none."""
-    asked: int | None = None
+    """Ask the supervisor to stop and wait for its end; False when there was none."""
+    asked: tuple[int, str] | None = None
     deadline = time.monotonic() + _DOWN_SECONDS
-    while (pid := supervisor_pid(layout)) is not None:
+    # The lock is free a moment before the process is gone.
+    while (pid := supervisor_pid(layout)) is not None or (asked and lives(*asked)):
         late = time.monotonic() > deadline
         # Its number is in the lock file a moment after the lock itself.
-        if pid and (late or asked != pid):
+        if pid and (late or asked is None):
+            asked = (pid, started_at(pid))
             os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
-            asked = pid
         time.sleep(_POLL_SECONDS)
     return asked is not None
 

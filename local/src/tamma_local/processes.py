@@ -63,15 +63,27 @@ def started_at(pid: int) -> str:
 
     Empty when there is no such process.
     """
+    return _state_and_start(pid)[1]
+
+
+def lives(pid: int, started: str) -> bool:
+    """Say whether the process that was started then still runs; one that only waits to be collected does not."""
+    state, now = _state_and_start(pid)
+    return now == started and not state.startswith("Z")
+
+
+def _state_and_start(pid: int) -> tuple[str, str]:
     try:
-        # Field 22 of proc(5); the second field is the program's name in parentheses and may hold spaces.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
-        pass
-    if sys.platform == "linux":
-        return ""
-    shown = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return shown.stdout.strip()
+        # proc(5): state is field 3, starttime 22; field 2 is the program's name in parentheses and may hold spaces.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        if sys.platform == "linux":
+            return "", ""
+    else:
+        return fields[0], fields[19]
+    argv = ["/bin/ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    state, _, start = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip().partition(" ")
+    return state, start.strip()
 
 
 def end_leftovers(list_file: Path) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tamma_local.private_files import write_json
-from tamma_local.processes import Guardian, end_leftovers, last_lines, open_log, started_at
+from tamma_local.processes import Guardian, end_leftovers, last_lines, lives, open_log, started_at
 
 
 @pytest.fixture
@@ -68,6 +68,17 @@ def test_start_time_names_a_process() -> None:
     assert started_at(os.getpid())
     assert started_at(os.getpid()) == started_at(os.getpid())
     assert started_at(999_999_999) == ""
+
+
+def test_process_that_waits_to_be_collected_does_not_live() -> None:
+    process = subprocess.Popen(["/bin/true"])
+    started = started_at(process.pid)
+    assert not lives(process.pid, "another start time")
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert started_at(process.pid) == started
+    assert not lives(process.pid, started)
+    process.wait()
+    assert lives(os.getpid(), started_at(os.getpid()))
 
 
 def test_log_that_grew_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
