@@ -193,12 +193,12 @@ class Pipeline:
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return self._dead
 
-    def waiting(self) -> int:
-        """Return how many messages are in the jobs queue, hidden ones included."""
+    def queue_is_empty(self) -> bool:
+        """Say whether no message is in the jobs queue, not even a hidden one."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         url = self.settings["jobs_queue_url"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return sum(int(attributes[name]) for name in names)
+        return not any(int(attributes[name]) for name in names)
 
     def dispatcher_log(self, word: str) -> list[dict[str, Any]]:
         """Return the dispatcher's log entries that contain a word (a job's or message's id), in order."""

@@ -96,7 +96,7 @@ def test_malformed_messages_leave_no_rows_and_nothing_in_the_queue(stack: Pipeli
         stack.succeeded(job_id)
     rows: list[Any] = stack.table.table("jobs").select("job_id").like("job_id", "malformed%").execute().data
     assert rows == []
-    assert stack.waiting() == 0
+    until("an empty queue", stack.queue_is_empty)
 
 
 def test_message_that_comes_again_starts_nothing(stack: Pipeline, repeated: str) -> None:
@@ -110,7 +110,7 @@ def test_message_that_comes_again_starts_nothing(stack: Pipeline, repeated: str)
         return sum(message.startswith("Nothing to do") for message in said) == 3
 
     until("two messages too many during the job and one after it are ignored", ignored)
-    assert stack.waiting() == 0
+    until("an empty queue", stack.queue_is_empty)
     assert len(stack.tasks(repeated)) == 1
     assert stack.states(repeated) == [("starting", 1), ("running", 1), ("succeeded", 1)]
     assert stack.keys(repeated) == stored

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import recordings
+from tests.e2e.local_stack import until
 from tests.e2e.pipeline import RAW, Pipeline, moment
 
 pytestmark = pytest.mark.usefixtures("late_upload")
@@ -83,4 +84,4 @@ def test_no_message_is_left(stack: Pipeline, jobs: dict[str, str]) -> None:
     for job_id in jobs.values():
         stack.succeeded(job_id)
     assert not [letter for letter in stack.dead_letters() if any(job_id in letter.body for job_id in jobs.values())]
-    assert stack.waiting() == 0
+    until("an empty queue", stack.queue_is_empty)
