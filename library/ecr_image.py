@@ -122,8 +122,8 @@ class Image(Resource):
         self._engine([engine, "push", reference])
 
     def update(self, current: State, changes: State) -> None:
-        """Never called: an image has no property that could change."""
-        raise NotImplementedError
+        """Refuse: what a tag stands for does not change."""
+        raise RefusalError(f"an image cannot be changed from {current} by {changes}; push it under another tag")
 
     def delete(self, current: State) -> None:
         """Delete the tag's image."""
