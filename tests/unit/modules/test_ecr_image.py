@@ -107,4 +107,4 @@ def test_a_missing_engine_is_named(aws: StubbedAws, monkeypatch: pytest.MonkeyPa
 def test_absent_deletes_the_tag(aws: StubbedAws) -> None:
     aws.answers("ecr", "batch_get_image", PRESENT)
     aws.answers("ecr", "batch_delete_image", {"imageIds": [{"imageTag": "t"}], "failures": []})
-    assert aws.run("ecr_image", {"name": "r", "tag": "t", "state": "absent"}).changed
+    assert aws.run("ecr_image", {"name": "worker", "tag": "t", "state": "absent"}).changed
