@@ -49,6 +49,7 @@ class Supervisor:
         self._stops: dict[str, Callable[[], Awaitable[None]]] = {}
         self._children: list[Child] = []
         self._engine: Engine | None = None
+        self._reservations = ports.Reservations()
 
     async def run(self, leash: int | None = None) -> None:
         """Run until SIGINT or SIGTERM; LocalCloudError when a part does not start or dies.
@@ -76,6 +77,7 @@ class Supervisor:
             self._layout.cloud_file.unlink(missing_ok=True)
             await self._stop_all()
             guard.close()
+            self._reservations.close()
 
     @staticmethod
     async def _unless(stop: asyncio.Event, start: Awaitable[Cloud]) -> Cloud | None:
@@ -93,7 +95,7 @@ class Supervisor:
     async def _start(self, guard: Guardian) -> Cloud:
         layout = self._layout
         keys = key_store.load_or_make(layout.secrets_file)
-        chosen = ports.choose(layout.ports_file)
+        chosen = ports.choose(layout.ports_file, self._reservations)
         wanted = os.environ.get("TAMMA_TASK_ENGINE") or "auto"
         engine = await asyncio.to_thread(task_engine.choose, wanted, layout.sockets / "docker.sock")
         # The two halves know nothing of each other; the first error ends both.

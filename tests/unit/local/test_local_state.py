@@ -33,13 +33,27 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def test_ports_are_the_usual_ones_unless_taken_and_then_stay(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = {4566, 54322}
-    monkeypatch.setattr(ports, "is_free", lambda port: port in free)
-    first = ports.choose(layout.ports_file)
+    taken = {54321}
+    monkeypatch.setattr(ports, "is_free", lambda port: port not in taken)
+    mine = ports.Reservations(layout.temporary)
+    first = ports.choose(layout.ports_file, mine)
     assert (first.aws, first.database) == (4566, 54322)
-    assert first.supabase not in {4566, 54321, 54322}
-    free |= {54321, first.supabase}
-    assert ports.choose(layout.ports_file) == first
+    assert 20000 <= first.supabase < 32000
+    mine.close()
+    taken.clear()
+    assert ports.choose(layout.ports_file, ports.Reservations(layout.temporary)) == first
+
+
+def test_clouds_that_start_at_the_same_moment_choose_different_ports(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ports, "is_free", lambda _port: True)
+    reservations = [ports.Reservations(layout.temporary) for _ in range(3)]
+    chosen = [ports.choose(tmp_path / str(number), own) for number, own in enumerate(reservations)]
+    everything = [port for each in chosen for port in asdict(each).values()]
+    assert len(set(everything)) == 9
+    reservations[0].close()
+    assert ports.choose(tmp_path / "last", ports.Reservations(layout.temporary)) == ports.Ports()
 
 
 def test_port_with_a_listener_is_not_free() -> None:
