@@ -90,10 +90,10 @@ types: $(TEST_READY) ## Static types
 		MYPYPATH=files/lambda/shared:files/lambda/$$function mypy files/lambda/shared files/lambda/$$function; done
 
 unit: $(TEST_READY) ## Fast tests of every part
-	@pytest -n auto --dist loadgroup tests/unit
+	@pytest -n auto tests/unit
 
 contract: $(TEST_READY) ## The resource contract of each module, on two emulators
-	@pytest -n auto --dist loadfile tests/contract
+	@pytest tests/contract
 
 molecule: $(TEST_READY) ## The whole life of the stack
 	@molecule test
