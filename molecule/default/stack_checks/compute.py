@@ -73,13 +73,13 @@ def _template(report: Report, group: dict[str, Any]) -> None:
     used = group["LaunchTemplate"]
     report.same("group: template", used.get("LaunchTemplateName", name), name)
     versions = ec2.describe_launch_template_versions(LaunchTemplateName=name)["LaunchTemplateVersions"]
+    default = template["DefaultVersionNumber"]
     newest = max(version["VersionNumber"] for version in versions)
-    meant = {"$Latest": newest, "$Default": template["DefaultVersionNumber"]}
-    current = meant.get(used["Version"], used["Version"])
-    report.same("group: uses the newest version", str(current), str(newest))
+    current = {"$Latest": newest, "$Default": default}.get(used["Version"]) or int(used["Version"])
+    report.same("group: uses the default version", current, default)
     if stack.fresh:
-        report.same("launch template: versions", newest, 1)
-    data = next(version for version in versions if version["VersionNumber"] == newest)["LaunchTemplateData"]
+        report.same("launch template: versions, after several runs", newest, 1)
+    data = next(version for version in versions if version["VersionNumber"] == current)["LaunchTemplateData"]
     _instances(report, data)
 
 
@@ -88,9 +88,9 @@ def _instances(report: Report, data: dict[str, Any]) -> None:
     report.same("instances: type", data["InstanceType"], "g5.xlarge")
     image = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id"
     report.same("instances: image", data["ImageId"], image)
-    options = data["MetadataOptions"]
-    report.same("instances: IMDSv2 is required", options["HttpTokens"], "required")
-    report.same("instances: containers are a hop too far for IMDS", options["HttpPutResponseHopLimit"], 1)
+    options = data.get("MetadataOptions", {})
+    report.same("instances: IMDSv2 is required", options.get("HttpTokens"), "required")
+    report.same("instances: containers are a hop too far for IMDS", options.get("HttpPutResponseHopLimit"), 1)
     volumes = [(disk["DeviceName"], disk["Ebs"].get("Encrypted")) for disk in data["BlockDeviceMappings"]]
     report.same("instances: the root volume is encrypted", volumes, [("/dev/xvda", True)])
     profile = data["IamInstanceProfile"].get("Name") or data["IamInstanceProfile"].get("Arn", "").rpartition("/")[2]

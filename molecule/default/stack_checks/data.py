@@ -9,42 +9,43 @@ from botocore.exceptions import ClientError
 
 from stack_checks.report import Report, as_list, document, statements
 
-_MISSING = {"NoSuchBucketPolicy", "RepositoryPolicyNotFoundException", "NoSuchCORSConfiguration"}
+_MISSING = {
+    *("NoSuchBucketPolicy", "NoSuchCORSConfiguration", "NoSuchLifecycleConfiguration"),
+    *("NoSuchPublicAccessBlockConfiguration", "OwnershipControlsNotFoundError", "RepositoryPolicyNotFoundException"),
+}
 
 
 def check_buckets(report: Report) -> None:
     """Check row 2."""
     stack, s3 = report.stack, report.stack.client("s3")
-    with report.row("2 buckets"):
-        for kind, method in (("raw", "PUT"), ("derived", "GET")):
-            bucket = stack.bucket(kind)
+    for kind, method, expire in (("raw", "PUT", [30]), ("derived", "GET", [])):
+        bucket = stack.bucket(kind)
+        with report.row(f"2 bucket {bucket}"):
             _protection(report, s3, bucket)
-            _cors(report, s3, bucket, method)
-            report.tags(bucket, s3.get_bucket_tagging(Bucket=bucket)["TagSet"])
+            report.tags("bucket", s3.get_bucket_tagging(Bucket=bucket)["TagSet"])
             notification = s3.get_bucket_notification_configuration(Bucket=bucket)
             notification.pop("ResponseMetadata")
-            report.same(f"{bucket}: notifies nobody", notification, {})
-        raw = _lifecycle(s3, stack.bucket("raw"))
-        report.same("raw: recordings expire after 30 days", raw["expire"], [30])
-        report.same("raw: stale uploads go after a day", raw["abort"], [1])
-        derived = _lifecycle(s3, stack.bucket("derived"))
-        report.same("derived: results do not expire", derived["expire"], [])
-        report.same("derived: stale uploads go after a day", derived["abort"], [1])
+            report.same("notifies nobody", notification, {})
+            _cors(report, s3, bucket, method)
+            days = _lifecycle(s3, bucket)
+            report.same("days until objects expire", days["expire"], expire)
+            report.same("days until stale uploads go", days["abort"], [1])
 
 
 def _protection(report: Report, s3: Any, bucket: str) -> None:
-    ownership = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
-    report.same(f"{bucket}: owner", ownership, [{"ObjectOwnership": "BucketOwnerEnforced"}])
-    block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    ownership = _or_missing(lambda: s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"])
+    report.same("owner", ownership, [{"ObjectOwnership": "BucketOwnerEnforced"}])
+    block = _or_missing(lambda: s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"])
     wanted = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
-    report.same(f"{bucket}: public access is blocked", block, dict.fromkeys(wanted, True))
+    report.same("public access is blocked", block, dict.fromkeys(wanted, True))
     rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     algorithms = [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules]
-    report.holds(f"{bucket}: encrypted", algorithms in (["AES256"], ["aws:kms"]), f"its algorithms are {algorithms}")
-    policy = statements(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-    report.same(f"{bucket}: policy allows nobody anything", [s for s in policy if s["Effect"] != "Deny"], [])
+    report.holds("encrypted", algorithms in (["AES256"], ["aws:kms"]), f"its algorithms are {algorithms}")
+    document = _or_missing(lambda: s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    policy = statements(document) if document else []
+    report.same("policy allows nobody anything", [s for s in policy if s["Effect"] != "Deny"], [])
     report.holds(
-        f"{bucket}: plain HTTP is denied",
+        "plain HTTP is denied",
         any(_denies_plain_http(statement, bucket) for statement in policy),
         f"no statement denies everybody everything on the bucket and its objects without TLS among {policy}",
     )
@@ -63,20 +64,19 @@ def _denies_plain_http(statement: dict[str, Any], bucket: str) -> bool:
 
 
 def _cors(report: Report, s3: Any, bucket: str, method: str) -> None:
-    rules = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    rules = _or_missing(lambda: s3.get_bucket_cors(Bucket=bucket)["CORSRules"]) or []
     origins = sorted({origin for rule in rules for origin in rule["AllowedOrigins"]})
-    report.holds(
-        f"{bucket}: origins of browsers are listed", origins and "*" not in origins, f"the origins are {origins}"
-    )
+    report.holds("origins of browsers are listed", origins and "*" not in origins, f"the origins are {origins}")
     methods = sorted({method for rule in rules for method in rule["AllowedMethods"]})
-    report.holds(f"{bucket}: browsers may {method}", method in methods, f"they may {methods}")
-    report.holds(f"{bucket}: browsers may not delete", "DELETE" not in methods, f"they may {methods}")
+    report.holds(f"browsers may {method}", method in methods, f"they may {methods}")
+    report.holds("browsers may not delete", "DELETE" not in methods, f"they may {methods}")
 
 
 def _lifecycle(s3: Any, bucket: str) -> dict[str, list[int]]:
     """Return the days of the enabled rules that hold for the whole bucket."""
     result: dict[str, list[int]] = {"expire": [], "abort": []}
-    for rule in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]:
+    rules = _or_missing(lambda: s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"])
+    for rule in rules or []:
         everything = not rule.get("Prefix") and not any((rule.get("Filter") or {}).values())
         if rule["Status"] != "Enabled" or not everything:
             continue
