@@ -63,9 +63,11 @@ resource:
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import ClassVar
 
 from ansible.module_utils.tamma.errors import RefusalError
@@ -73,6 +75,11 @@ from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.resource import Resource, run
 
 _TAIL = 15  # lines of the engine's output that a person needs to see why a build failed
+# What Docker's two builders, buildah and podman say when the image that a Dockerfile begins with is not to be had.
+_NOT_PULLED = re.compile(
+    r"Get \"https?://|failed to resolve source metadata|pull access denied|toomanyrequests|manifest unknown"
+    r"|initializing source docker://|creating build container"
+)
 
 
 class Image(Resource):
@@ -142,8 +149,22 @@ class Image(Resource):
         environment = {**os.environ, "AWS_DEFAULT_REGION": self.client("ecr").meta.region_name}
         result = subprocess.run(argv, input=secret, capture_output=True, text=True, check=False, env=environment)
         if result.returncode:
-            tail = "\n".join((result.stdout + result.stderr).splitlines()[-_TAIL:])
+            lines = (result.stdout + result.stderr).splitlines()
+            self._check_base(argv, lines)
+            tail = "\n".join(lines[-_TAIL:])
             raise RefusalError(f"`{' '.join(argv[:2])}` failed with exit code {result.returncode}: {tail}")
+
+    def _check_base(self, argv: list[str], lines: list[str]) -> None:
+        """Raise RefusalError in one sentence when a build failed because it could not pull the image it begins with."""
+        reason = next((line.strip() for line in reversed(lines) if _NOT_PULLED.search(line)), None)
+        if argv[1] != "build" or reason is None:
+            return
+        dockerfile = (Path(self.params["context"]) / "Dockerfile").read_text(encoding="utf-8")
+        bases = ", ".join(re.findall(r"(?m)^FROM (\S+)", dockerfile))
+        raise RefusalError(
+            f"{argv[0]} could not pull the base image {bases} ({reason}): make its registry reachable, or, on the "
+            "embedded cloud, restart it with TAMMA_TASK_ENGINE=process, where tasks need no base image"
+        )
 
 
 def main() -> None:

@@ -96,6 +96,23 @@ def test_a_failed_build_ends_with_the_engines_words(aws: StubbedAws, docker: Pat
     assert "push" not in (docker / "argv").read_text()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host',
+        "ERROR: failed to solve: python:3.13-slim: failed to resolve source metadata for docker.io/library/python",
+    ],
+)
+def test_a_base_image_that_cannot_be_pulled_is_told_in_one_sentence(aws: StubbedAws, docker: Path, words: str) -> None:
+    (docker / "docker").write_text(f"#!/bin/sh\n[ \"$1\" = build ] && echo '{words}' >&2 && exit 1\nexit 0\n")
+    _missing_then(aws)
+    outcome = aws.run("ecr_image", OPTIONS)
+    assert outcome.failed
+    assert f"docker could not pull the base image python:3.13-slim ({words})" in outcome.message
+    assert "TAMMA_TASK_ENGINE=process" in outcome.message
+    assert "\n" not in outcome.message
+
+
 def test_a_missing_engine_is_named(aws: StubbedAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     _missing_then(aws)
