@@ -49,6 +49,7 @@ class Supervisor:
         self._stops: dict[str, Callable[[], Awaitable[None]]] = {}
         self._children: list[Child] = []
         self._engine: Engine | None = None
+        self._note = ""
         self._reservations = ports.Reservations()
 
     async def run(self, leash: int | None = None) -> None:
@@ -71,7 +72,8 @@ class Supervisor:
                 loop.remove_reader(leash)
             if cloud is not None:
                 cloud.write(self._layout)
-                self._announce(summary(cloud, time.monotonic() - began))
+                said = summary(cloud, time.monotonic() - began)
+                self._announce(f"{said}\n{self._note}" if self._note else said)
                 await self._watch(stop)
         finally:
             self._layout.cloud_file.unlink(missing_ok=True)
@@ -98,6 +100,7 @@ class Supervisor:
         chosen = ports.choose(layout.ports_file, self._reservations)
         wanted = os.environ.get("TAMMA_TASK_ENGINE") or "auto"
         engine = await asyncio.to_thread(task_engine.choose, wanted, layout.sockets / "docker.sock")
+        self._note = engine.note
         # The two halves know nothing of each other; the first error ends both.
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_aws(guard, keys, chosen, engine))

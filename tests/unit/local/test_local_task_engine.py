@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import platform
 import signal
 import socket
 import struct
 import sys
 import tarfile
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +329,80 @@ def test_processes_are_used_without_docker_and_docker_that_is_wanted_and_absent_
         task_engine.choose("docker", Path("/own"), nothing)
     with pytest.raises(LocalCloudError, match="must be auto, docker or process"):
         task_engine.choose("podman", Path("/own"), nothing)
+
+
+@pytest.fixture
+def engine_that_says(tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], str]]:
+    """Return a function that makes an engine with these facts about itself and returns its address."""
+    listener = socket.socket(socket.AF_UNIX)
+    path = tmp_path / "says.sock"
+
+    def make(info: dict[str, Any]) -> str:
+        body = json.dumps(info).encode()
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"unix://{path}"
+
+    yield make
+    listener.close()
+
+
+HERE = {"Name": platform.node(), "KernelVersion": platform.release(), "SecurityOptions": ["name=seccomp"]}
+
+
+def test_the_engine_of_this_machine_is_used(engine_that_says: Callable[[dict[str, Any]], str]) -> None:
+    chosen = task_engine.choose("auto", Path("/own"), {"DOCKER_HOST": engine_that_says(HERE)})
+    assert (chosen.kind, chosen.note) == ("docker", "")
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({**HERE, "Name": "docker-desktop"}, "virtual machine"),
+        ({**HERE, "KernelVersion": "6.6.0-linuxkit"}, "virtual machine"),
+        ({**HERE, "SecurityOptions": ["name=seccomp", "name=rootless"]}, "rootless"),
+    ],
+)
+def test_an_engine_with_another_loopback_is_not_used(
+    engine_that_says: Callable[[dict[str, Any]], str], info: dict[str, Any], words: str
+) -> None:
+    chosen = task_engine.choose("auto", Path("/own"), {"DOCKER_HOST": engine_that_says(info)})
+    assert chosen.kind == "process"
+    assert words in chosen.note
+
+
+def test_an_engine_on_another_host_is_not_used() -> None:
+    chosen = task_engine.choose("auto", Path("/own"), {"DOCKER_HOST": "tcp://192.0.2.1:2375"})
+    assert chosen.kind == "process"
+    assert "not on this machine" in chosen.note
+
+
+def test_an_engine_that_the_user_may_not_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # Root may open every socket, so that permissions alone would refuse nothing there.
+    monkeypatch.setattr(task_engine, "_get", refuse)
+    environment = {"DOCKER_HOST": "unix:///var/run/docker.sock"}
+    chosen = task_engine.choose("auto", Path("/own"), environment)
+    assert chosen.kind == "process"
+    assert "closed to this user" in chosen.note
+    assert chosen.note.endswith("so tasks run as processes.")
+    with pytest.raises(LocalCloudError, match=r"closed to this user.*TAMMA_TASK_ENGINE=process"):
+        task_engine.choose("docker", Path("/own"), environment)
+
+
+def test_a_machine_without_docker_is_nothing_to_speak_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(task_engine, "DEFAULT_SOCKET", str(tmp_path / "none"))
+    assert task_engine.choose("auto", Path("/own"), {}).note == ""
 
 
 def test_image_json_is_found_by_name_with_slashes(play: Callable[[Scenario], Watch]) -> None:
