@@ -252,7 +252,7 @@ def _rewritten(client: Any, table: str) -> list[str]:
     try:
         rows = client.table(table).update({"text": "ä" * 200_000}).eq("id", 1).execute().data
     except APIError as error:
-        # Reading needs no schema cache, writing does: until it is read again PostgREST answers 404 with an empty object.
+        # Reading needs no schema cache, writing does: until it is renewed PostgREST answers 404 with "{}".
         if error.code is error.message is None:
             return []
         raise
