@@ -45,6 +45,7 @@ def environment(layout: Layout, keys: Keys, ports: Ports, engine: TaskEngine) ->
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(layout.aws / "s3"),
         "TAMMA_TASK_ENGINE": engine.kind,
+        "TAMMA_LOCAL_DIR": str(layout.state),
         **engine.variables,
     }
 

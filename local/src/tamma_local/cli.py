@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tamma_local import bundle, migrations, report
+from tamma_local import bundle, docker_tasks, migrations, report
 from tamma_local.cloud import AlreadyRunningError, Cloud, running_cloud, supervisor_pid
 from tamma_local.errors import LocalCloudError
 from tamma_local.layout import REPOSITORY, Layout
@@ -157,6 +157,10 @@ def down(options: argparse.Namespace, layout: Layout) -> int:
     """Stop the cloud and wait for its end; clean up after one that crashed."""
     stopped = _stop(layout)
     left = end_leftovers(layout.processes_file)
+    # A cloud that stopped cleanly has taken this file away, and its containers before that.
+    crashed = read_json(layout.cloud_file)
+    if crashed and crashed.get("task_engine") == "docker":
+        docker_tasks.remove(layout, str(crashed["docker_host"]))
     layout.cloud_file.unlink(missing_ok=True)
     if left:
         print(f"Ended {left} process groups of a cloud that had crashed.")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from tamma_local import docker_tasks, migrations, ports, task_engine
 from tamma_local import keys as key_store
-from tamma_local import migrations, ports, task_engine
 from tamma_local.aws import Aws, python_version
 from tamma_local.cloud import ACCOUNT_ID, REGION, Cloud, supervisor_lock
 from tamma_local.engine.api import Engine
@@ -120,6 +120,11 @@ class Supervisor:
         await aws.start(keys, chosen, engine)
         if self._engine:
             self._stops["tasks"] = self._drain_tasks
+        else:
+            # What a crash left running would only lose against the tasks that follow.
+            await asyncio.to_thread(docker_tasks.remove, self._layout, engine.docker_host)
+            self._stops["tasks"] = lambda: self._drain_containers(engine.docker_host)
+            self._stops["task containers"] = lambda: self._remove_containers(engine.docker_host)
 
     async def _serve_tasks(self, guard: Guardian, socket: Path) -> None:
         self._engine = Engine(self._layout.images, self._layout.containers, worker_programs(), guard)
@@ -131,6 +136,13 @@ class Supervisor:
         assert self._engine  # noqa: S101 - registered only beside the engine
         if await self._engine.drain(_TASK_STOP_SECONDS):
             await asyncio.sleep(_EVENTS_SECONDS)
+
+    async def _drain_containers(self, docker_host: str) -> None:
+        if await asyncio.to_thread(docker_tasks.stop, self._layout, docker_host, _TASK_STOP_SECONDS):
+            await asyncio.sleep(_EVENTS_SECONDS)
+
+    async def _remove_containers(self, docker_host: str) -> None:
+        await asyncio.to_thread(docker_tasks.remove, self._layout, docker_host)
 
     async def _start_supabase(self, guard: Guardian, keys: Keys, chosen: Ports) -> None:
         postgres = Postgres(self._layout, self._child("PostgreSQL", "postgres", guard))

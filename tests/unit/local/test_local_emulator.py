@@ -197,10 +197,12 @@ def test_images_of_ecr_are_served_by_the_emulator(image: str, local: str | None)
 
 def test_container_definition_is_passed_on_and_the_platform_dropped_for_processes() -> None:
     def original(*_arguments: Any) -> dict[str, Any]:
-        return {"ports": {}, "platform": "linux/arm64"}
+        return {"ports": {}, "platform": "linux/arm64", "labels": {"theirs": "kept"}}
 
     cdef = {"entryPoint": ["e"], "workingDirectory": "/w", "user": "u"}
-    wanted = {"entrypoint": ["e"], "working_dir": "/w", "user": "u"}
+    labels = {"theirs": "kept", "tamma.state": "/state"}
+    wanted = {"entrypoint": ["e"], "working_dir": "/w", "user": "u", "labels": labels}
     arguments = (cdef, {}, {}, {}, None, False, "id", ARN, None, "arn:c")
-    assert starting.run_arguments(original, processes=True)(*arguments) == wanted
-    assert starting.run_arguments(original, processes=False)(*arguments) == wanted | {"platform": "linux/arm64"}
+    assert starting.run_arguments(original, processes=True, state="/state")(*arguments) == wanted
+    contained = starting.run_arguments(original, processes=False, state="/state")(*arguments)
+    assert contained == wanted | {"platform": "linux/arm64"}

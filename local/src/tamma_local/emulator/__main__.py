@@ -1,7 +1,8 @@
 # ruff: noqa: SLF001 - ministack has no public names for any of this; contract.py checks the private ones.
 """Start ministack with our additions: `.venv-cloud/bin/python -m tamma_local.emulator`.
 
-Read from the environment, beside ministack's own variables: GATEWAY_PORT and TAMMA_TASK_ENGINE (`docker` or `process`).
+Read from the environment, beside ministack's own variables: GATEWAY_PORT, TAMMA_TASK_ENGINE (`docker` or `process`)
+and TAMMA_LOCAL_DIR (the state folder).
 """
 
 import os
@@ -11,7 +12,7 @@ from tamma_local.emulator import authorization, events, iam, lifecycle, starting
 from tamma_local.emulator.contract import ContractError, Ministack, load
 
 
-def install(ministack: Ministack, *, port: str, processes: bool) -> None:
+def install(ministack: Ministack, *, port: str, processes: bool, state: str) -> None:
     """Put our wrappers where ministack looks its functions up."""
     ecs = ministack.ecs
     ecs._mark_task_stopped = lifecycle.stopped(ministack, ecs._mark_task_stopped)
@@ -20,7 +21,7 @@ def install(ministack: Ministack, *, port: str, processes: bool) -> None:
     ecs._sanitize = lifecycle.seen_stopping(ecs._sanitize)
     ecs._register_metadata = starting.environment(ministack, ecs._register_metadata)
     ecs._resolve_container_secrets = starting.decrypted_secrets(ministack, ecs._resolve_container_secrets)
-    ecs._build_run_kwargs = starting.run_arguments(ecs._build_run_kwargs, processes=processes)
+    ecs._build_run_kwargs = starting.run_arguments(ecs._build_run_kwargs, processes=processes, state=state)
     ecs._run_docker_container = starting.pulled_container(ministack, ecs._run_docker_container, port)
     ecs._ACTION_MAP["RunTask"] = ecs._run_task = lifecycle.running(ministack, ecs._run_task)
     judged = ministack.iam_actions
@@ -41,7 +42,8 @@ def main() -> None:
     # ministack hands its whole environment to the functions that it runs: ours is not for them.
     os.environ.pop("PYTHONPATH", None)
     processes = os.environ.pop("TAMMA_TASK_ENGINE", "process") == "process"
-    install(ministack, port=os.environ["GATEWAY_PORT"], processes=processes)
+    state = os.environ.pop("TAMMA_LOCAL_DIR")
+    install(ministack, port=os.environ["GATEWAY_PORT"], processes=processes, state=state)
     ministack.app.main()
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tamma_local.emulator.containers import LABEL
 from tamma_local.emulator.contract import Ministack
 from tamma_local.emulator.events import scope_of
 
@@ -81,17 +82,21 @@ def decrypted_secrets(ministack: Ministack, original: Callable[..., dict[str, st
     return wrapped
 
 
-def run_arguments(original: Callable[..., dict[str, Any]], *, processes: bool) -> Callable[..., dict[str, Any]]:
+def run_arguments(
+    original: Callable[..., dict[str, Any]], *, processes: bool, state: str
+) -> Callable[..., dict[str, Any]]:
     """Wrap `_build_run_kwargs`: the host's network, and what the container definition says that ministack ignores.
 
     With the host's network the loopback endpoints in a task's environment mean the same inside and outside.
-    The process engine has this machine's processor, so a declared platform is dropped there.
+    The state folder as a label says whose the container is. The process engine has this machine's processor, so a
+    declared platform is dropped there.
     """
 
     def wrapped(cdef: dict[str, Any], td: dict[str, Any], env: dict[str, str], port_bindings: Any, ecs_network: Any,
                 _host_mode: bool, *rest: Any) -> dict[str, Any]:  # fmt: skip
         arguments = original(cdef, td, env, port_bindings, ecs_network, True, *rest)
         arguments.pop("ports", None)
+        arguments["labels"] = {**(arguments.get("labels") or {}), LABEL: state}
         for key, option in (("entryPoint", "entrypoint"), ("workingDirectory", "working_dir"), ("user", "user")):
             if cdef.get(key):
                 arguments[option] = cdef[key]
