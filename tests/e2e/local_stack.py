@@ -50,12 +50,15 @@ if what in {"polite", "stubborn"}:
 """
 
 
-def until(what: str, found: Callable[[], Any], seconds: float = 20) -> Any:
-    """Return the first true result of a function that is called until then."""
+def until(what: str, found: Callable[[], Any], seconds: float = 120) -> Any:
+    """Return the first true result of a function that is called until then.
+
+    The bound is for what never comes, not for what is slow: the machine may be busy with other tests.
+    """
     deadline = time.monotonic() + seconds
     while not (result := found()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.2)
     return result
 
 
