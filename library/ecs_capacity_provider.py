@@ -155,11 +155,7 @@ class CapacityProvider(Resource):
         if settings:
             ecs.update_capacity_provider(name=self.name, autoScalingGroupProvider=settings)
         if "tags" in changes:
-            wanted, gone = tags.changes(current["tags"], changes["tags"])
-            if wanted:
-                ecs.tag_resource(resourceArn=current["arn"], tags=tags.to_pairs(wanted, lower=True))
-            if gone:
-                ecs.untag_resource(resourceArn=current["arn"], tagKeys=gone)
+            tags.update_ecs(ecs, current["arn"], current["tags"], changes["tags"])
 
     def delete(self, current: State) -> None:
         """Delete the provider; AWS takes some seconds until it is INACTIVE."""

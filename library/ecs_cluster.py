@@ -173,11 +173,7 @@ class Cluster(Resource):
         if "container_insights" in changes:
             ecs.update_cluster(cluster=self.name, settings=_settings(changes))
         if "tags" in changes:
-            wanted, gone = tags.changes(current["tags"], changes["tags"])
-            if wanted:
-                ecs.tag_resource(resourceArn=current["arn"], tags=tags.to_pairs(wanted, lower=True))
-            if gone:
-                ecs.untag_resource(resourceArn=current["arn"], tagKeys=gone)
+            tags.update_ecs(ecs, current["arn"], current["tags"], changes["tags"])
 
     def delete(self, current: State) -> None:
         """Wait for stopping tasks, detach providers and instances, delete the cluster."""

@@ -182,11 +182,7 @@ class TaskDefinition(Resource):
         if changes.keys() - {"tags"}:
             self._register(self._latest or {}, {"tags": current["tags"], **changes})
             return
-        wanted, gone = tags.changes(current["tags"], changes["tags"])
-        if wanted:
-            ecs.tag_resource(resourceArn=current["arn"], tags=tags.to_pairs(wanted, lower=True))
-        if gone:
-            ecs.untag_resource(resourceArn=current["arn"], tagKeys=gone)
+        tags.update_ecs(ecs, current["arn"], current["tags"], changes["tags"])
 
     def delete(self, current: State) -> None:
         """Deregister every active revision, then delete all that are inactive."""

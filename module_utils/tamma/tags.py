@@ -30,3 +30,12 @@ def changes(current: Mapping[str, str], desired: Mapping[str, str]) -> tuple[dic
     """Return the tags to set and the keys to remove."""
     wanted = {name: value for name, value in desired.items() if current.get(name) != value}
     return wanted, sorted(set(current) - set(desired))
+
+
+def update_ecs(ecs: Any, arn: str, current: Mapping[str, str], desired: Mapping[str, str]) -> None:
+    """Set and remove tags of a resource of ECS, whose kinds all share these two calls."""
+    wanted, gone = changes(current, desired)
+    if wanted:
+        ecs.tag_resource(resourceArn=arn, tags=to_pairs(wanted, lower=True))
+    if gone:
+        ecs.untag_resource(resourceArn=arn, tagKeys=gone)
