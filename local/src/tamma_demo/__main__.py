@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class Demo:
         logs.mkdir(parents=True, exist_ok=True)
         for stage in STAGES:
             with self.console.status(f"{stage.title} ..."):
-                self._timed(stage.title, lambda stage=stage: run(stage, logs))  # type: ignore[misc]
+                self._timed(stage.title, partial(run, stage, logs))
 
     def _send(self, front_end: FrontEnd, job_id: str) -> None:
         size = self.recording.stat().st_size
