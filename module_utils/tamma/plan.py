@@ -94,3 +94,8 @@ def veil(plan: Plan, hidden: frozenset[str]) -> Plan:
     }
     changes = {key: (before.get(key), after[key]) for key in plan.changes}
     return Plan(plan.action, before, after, changes)
+
+
+def difference(header: str, plan: Plan) -> dict[str, Any]:
+    """Return the plan as the `diff` of a module's result; `header` says what kind of resource it is, and its name."""
+    return {"before_header": header, "after_header": header, "before": plan.before, "after": plan.after}

@@ -6,23 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from ansible.module_utils.tamma.errors import RefusalError, code_of
-from ansible.module_utils.tamma.plan import Plan, State, given, plan_absent, plan_present, veil
+from ansible.module_utils.tamma.errors import RefusalError, sentence
+from ansible.module_utils.tamma.plan import Plan, State, difference, given, plan_absent, plan_present, veil
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from botocore.exceptions import BotoCoreError, ClientError
-
-_NEXT_STEPS = {
-    "AccessDenied": "grant the missing permission to the deploying identity, or use another profile",
-    "AccessDeniedException": "grant the missing permission to the deploying identity, or use another profile",
-    "UnauthorizedOperation": "grant the missing permission to the deploying identity, or use another profile",
-    "ExpiredToken": "sign in again and re-run",
-    "ExpiredTokenException": "sign in again and re-run",
-    "InvalidClientTokenId": "check AWS_PROFILE or the AWS_* variables of your shell",
-    "UnrecognizedClientException": "check AWS_PROFILE or the AWS_* variables of your shell",
-    "Throttling": "wait a minute and re-run: what was done is kept",
-    "ThrottlingException": "wait a minute and re-run: what was done is kept",
-    "RequestLimitExceeded": "wait a minute and re-run: what was done is kept",
-}
 
 
 class Resource(ABC):
@@ -154,6 +141,7 @@ def run(resource_class: type[Resource]) -> None:
         required_if=[("state", "present", list(resource_class.needed))],
     )
     resource = resource_class(module.params, module.client)
+    header = f"{resource.kind} {resource.name}"
     try:
         plan = resource.plan()
         shown = veil(plan, resource_class.hidden)
@@ -162,22 +150,5 @@ def run(resource_class: type[Resource]) -> None:
             state = resource.apply(plan)
             result = {key: value for key, value in state.items() if key not in resource_class.hidden}
     except (RefusalError, BotoCoreError, ClientError) as error:
-        module.fail_json(msg=sentence(resource_class.kind, resource.name, error))
-    module.exit_json(changed=plan.changed, diff=_diff(resource, shown), action=plan.action, resource=result)
-
-
-def sentence(kind: str, name: str, error: Exception) -> str:
-    """Say in one sentence which resource failed, why, and what to do next."""
-    text = " ".join(str(error).split())
-    if isinstance(error, ClientError):
-        code = code_of(error)
-        detail = error.response.get("Error", {}).get("Message") or "no reason given"
-        text = f"{error.operation_name} was refused with {code}: {' '.join(str(detail).split())}"
-        if code in _NEXT_STEPS:
-            text = f"{text.rstrip('.')}; {_NEXT_STEPS[code]}"
-    return f"{kind} {name}: {text.rstrip('.')}."
-
-
-def _diff(resource: Resource, plan: Plan) -> dict[str, Any]:
-    header = f"{resource.kind} {resource.name}"
-    return {"before_header": header, "after_header": header, "before": plan.before, "after": plan.after}
+        module.fail_json(msg=sentence(header, error))
+    module.exit_json(changed=plan.changed, diff=difference(header, shown), action=plan.action, resource=result)

@@ -12,9 +12,8 @@ from botocore.exceptions import ClientError
 import tests.ansible_modules  # noqa: F401 - makes ansible.module_utils.tamma importable
 
 from ansible.module_utils.tamma import buckets, tags, wait  # isort: skip
-from ansible.module_utils.tamma.errors import RefusalError  # isort: skip
+from ansible.module_utils.tamma.errors import RefusalError, sentence  # isort: skip
 from ansible.module_utils.tamma.policy import canonical  # isort: skip
-from ansible.module_utils.tamma.resource import sentence  # isort: skip
 
 
 def _statement(**more: Any) -> dict[str, Any]:
@@ -70,9 +69,9 @@ def _error(code: str, message: str = "no") -> ClientError:
 
 
 def test_a_failure_says_what_failed_why_and_what_to_do() -> None:
-    text = sentence("SQS queue", "q", _error("ExpiredToken", "The token\n is  expired."))
+    text = sentence("SQS queue q", _error("ExpiredToken", "The token\n is  expired."))
     assert text == "SQS queue q: DoThis was refused with ExpiredToken: The token is expired; sign in again and re-run."
-    assert sentence("SQS queue", "q", RefusalError("too large; shrink it.")) == "SQS queue q: too large; shrink it."
+    assert sentence("SQS queue q", RefusalError("too large; shrink it.")) == "SQS queue q: too large; shrink it."
 
 
 @pytest.fixture
