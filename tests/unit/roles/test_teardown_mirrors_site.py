@@ -9,19 +9,41 @@ import pytest
 from tests.unit.roles.roles_tree import LAYERS, ROOT, Managed, environment, managed, read, role_file
 
 
-def _roles_of(playbook: str) -> list[str]:
-    (play,) = read(ROOT / playbook)
+def _teardown() -> list[str]:
+    (play,) = read(ROOT / "playbooks/teardown.yml")
     for entry in play["roles"]:
-        assert entry["tags"] == [entry["role"]], f"{playbook}: the tag of a role is its name."
+        assert entry["tags"] == [entry["role"]], "The tag of a role is its name."
     return [entry["role"] for entry in play["roles"]]
 
 
+def _waves() -> list[list[list[str]]]:
+    """Return the lanes of each play of site.yml, each with the layers that it converges one after the other."""
+    return [list(play["vars"]["layers"].values()) for play in read(ROOT / "site.yml")]
+
+
+def _must_precede(waves: list[list[list[str]]]) -> set[tuple[str, str]]:
+    """Return the pairs of layers of which the first is surely converged before the second."""
+    flat = [list(itertools.chain(*lanes)) for lanes in waves]
+    between = {pair for first, second in itertools.pairwise(flat) for pair in itertools.product(first, second)}
+    return between | {pair for lanes in waves for lane in lanes for pair in itertools.combinations(lane, 2)}
+
+
 def test_roles_in_the_opposite_order() -> None:
-    assert _roles_of("playbooks/teardown.yml") == _roles_of("site.yml")[::-1]
+    place = {role: index for index, role in enumerate(_teardown())}
+    wrong = [(before, after) for before, after in _must_precede(_waves()) if place[before] < place[after]]
+    assert not wrong, "What is converged later goes first."
 
 
-def test_every_layer_is_converged() -> None:
-    assert sorted(_roles_of("site.yml")) == sorted(LAYERS)
+def test_every_layer_is_converged_once_and_torn_down_once() -> None:
+    assert sorted(itertools.chain(*itertools.chain(*_waves()))) == sorted(LAYERS)
+    assert sorted(_teardown()) == sorted(LAYERS)
+
+
+def test_every_lane_is_in_every_inventory() -> None:
+    for play in read(ROOT / "site.yml"):
+        assert play["hosts"] == "lanes"
+        for inventory in sorted((ROOT / "inventories").glob("*/hosts.yml")):
+            assert set(read(inventory)["all"]["children"]["lanes"]["hosts"]) == set(play["vars"]["layers"]), inventory
 
 
 def test_teardown_makes_every_layer_absent() -> None:
@@ -88,10 +110,8 @@ def test_absent_needs_names_alone(role: str) -> None:
                     "state",
                     "vpc_id",
                     "vpc",
-                    "cidr",
                     "service",
                     "force_delete",
-                    "log_group_name",
                     "function",
                     "queue",
                 )
