@@ -116,8 +116,12 @@ def moto() -> Iterator[Emulator]:
     # Loading AWS's managed policies costs half a second after every reset, and no case attaches one.
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "false"
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+    from moto.core.responses import ActionResult
+    from moto.iam.responses import IamResponse
     from moto.server import ThreadedMotoServer
 
+    # moto 5.2.5 answers this list with a page of HTML, and nothing can be put into it.
+    IamResponse.list_service_specific_credentials = lambda _self: ActionResult({"ServiceSpecificCredentials": []})
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
