@@ -1,0 +1,289 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: a Lambda function."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lambda_function
+short_description: Manage a Lambda function
+description:
+  - Creates, updates and deletes a function that is made of a zip archive, with its resource policy and its URL.
+options:
+  name:
+    description: Name of the function.
+    type: str
+    required: true
+  zip_file:
+    description:
+      - Path of the archive of the code. The preview shows its hash as C(code_sha256). Needed when O(state=present).
+    type: path
+  runtime:
+    description: Runtime, for example V(python3.13). Needed when O(state=present).
+    type: str
+  handler:
+    description: What is called, for example V(app.handler). Needed when O(state=present).
+    type: str
+  role:
+    description: ARN of the role that the function takes on. Needed when O(state=present).
+    type: str
+  architecture:
+    description: Instruction set.
+    type: str
+    choices: [x86_64, arm64]
+  description:
+    description: What the function is for; an empty string for none.
+    type: str
+  timeout:
+    description: Seconds that an invocation may take (1-900).
+    type: int
+  memory_size:
+    description: Memory in MiB (128-10240).
+    type: int
+  ephemeral_storage:
+    description: Size of /tmp in MiB (512-10240).
+    type: int
+  layers:
+    description: ARNs of the versions of all layers, in the order in which they are laid over each other; at most five.
+    type: list
+    elements: str
+  environment_variables:
+    description: All environment variables. They can be read by many, and are shown; secrets belong elsewhere.
+    type: dict
+  reserved_concurrency:
+    description: Invocations that are reserved for the function and its limit; V(0) stops it, V(-1) for no reservation.
+    type: int
+  tracing_mode:
+    description: Whether invocations are traced with X-Ray.
+    type: str
+    choices: [Active, PassThrough]
+  logging_config:
+    description: How and where the function logs.
+    type: dict
+    suboptions:
+      log_format:
+        description: Format.
+        type: str
+        choices: [JSON, Text]
+      application_log_level:
+        description: What the function's code may log. For JSON only.
+        type: str
+        choices: [TRACE, DEBUG, INFO, WARN, ERROR, FATAL]
+      system_log_level:
+        description: What Lambda itself logs. For JSON only.
+        type: str
+        choices: [DEBUG, INFO, WARN]
+      log_group:
+        description: Name of the log group.
+        type: str
+  policy:
+    description:
+      - The whole resource policy; V({}) for none. Each statement has a Sid, one principal, one action, and the
+        conditions that Lambda's AddPermission can make. Its resource is the function and may be left out.
+    type: dict
+  function_url:
+    description: The function's URL. V(iam) wants signed requests, V(public) lets everyone in whom the policy allows.
+    type: str
+    choices: [absent, iam, public]
+notes:
+  - Exists because amazon.aws.lambda shows no diff, cannot clear a description, does not see who else may invoke the
+    function, and knows no reserved concurrency, ephemeral storage or logging.
+  - Policies and URLs of versions and aliases are not looked at.
+extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
+"""
+
+EXAMPLES = r"""
+- name: Ensure the function runs the code
+  lambda_function:
+    name: tamma-dev-reconciler
+    runtime: python3.13
+    handler: app.handler
+    role: "{{ naming_role_arns }}/tamma-dev-reconciler"
+    zip_file: "{{ archive.path }}"
+    policy: {}
+"""
+
+RETURN = r"""
+action:
+  description: What was done, or would be in check mode (C(create), C(update), C(delete) or C(none)).
+  returned: success
+  type: str
+resource:
+  description: The function in the names of this module's options, with its C(arn) and C(code_sha256).
+  returned: success
+  type: dict
+"""
+
+from typing import Any, ClassVar
+
+from ansible.module_utils.tamma import function_policy, functions, tags
+from ansible.module_utils.tamma.errors import RefusalError, is_code
+from ansible.module_utils.tamma.plan import State
+from ansible.module_utils.tamma.resource import Resource, run
+from ansible.module_utils.tamma.wait import poll, retry_on
+from botocore.exceptions import ClientError
+
+_TEXT, _NUMBER = {"type": "str"}, {"type": "int"}
+_UNRESERVED = -1
+_URL_KINDS = {"iam": "AWS_IAM", "public": "NONE"}
+
+
+class Function(Resource):
+    """A Lambda function; no reserved concurrency is -1, no policy an empty one."""
+
+    kind = "Lambda function"
+    spec: ClassVar = {
+        **dict.fromkeys(("runtime", "handler", "role", "description"), _TEXT),
+        **dict.fromkeys(("timeout", "memory_size", "ephemeral_storage", "reserved_concurrency"), _NUMBER),
+        "architecture": {"type": "str", "choices": ["x86_64", "arm64"]},
+        "layers": {"type": "list", "elements": "str"},
+        "environment_variables": {"type": "dict"},
+        "tracing_mode": {"type": "str", "choices": ["Active", "PassThrough"]},
+        "logging_config": {"type": "dict", "options": functions.LOGGING_OPTIONS},
+        "policy": {"type": "dict"},
+        "function_url": {"type": "str", "choices": ["absent", *_URL_KINDS]},
+    }
+    controls: ClassVar = {"zip_file": {"type": "path"}}
+    needed = ("runtime", "handler", "role", "zip_file")
+    computed = ("arn",)
+
+    def desired(self) -> State:
+        """Return the given properties, with the hash of the code."""
+        state = super().desired()
+        state["code_sha256"] = functions.code_sha256(self._archive())
+        if "policy" in state:
+            state["policy"] = function_policy.normal(state["policy"])
+        return state
+
+    def check(self, desired: State) -> None:
+        """Refuse settings beyond Lambda's limits, and grants that cannot be made."""
+        functions.check(desired)
+        if desired.get("reserved_concurrency", _UNRESERVED) < _UNRESERVED:
+            raise RefusalError("reserved_concurrency is below -1; give -1 for no reservation, or a number")
+        statements = desired.get("policy", {}).get("Statement", [])
+        if len({function_policy.grant(statement)["StatementId"] for statement in statements}) < len(statements):
+            raise RefusalError("two statements of policy have the same Sid; give each its own")
+
+    def find(self) -> State | None:
+        """Return the function in normal form; its policy and URL only when they are managed."""
+        raw = self._get()
+        if raw is None:
+            return None
+        configuration = raw["Configuration"]
+        if configuration.get("PackageType", "Zip") != "Zip" and self.params["state"] == "present":
+            raise RefusalError("it is made of a container image, not of an archive; delete it or choose another name")
+        state = {
+            **functions.load(configuration),
+            "reserved_concurrency": raw.get("Concurrency", {}).get("ReservedConcurrentExecutions", _UNRESERVED),
+            "tags": tags.own(raw.get("Tags")),
+            "arn": configuration["FunctionArn"],
+        }
+        if self.params.get("policy") is not None:
+            state["policy"] = function_policy.normal((self._read("get_policy") or {}).get("Policy"))
+        if self.params.get("function_url") is not None:
+            url = self._read("get_function_url_config")
+            state["function_url"] = ("iam" if url["AuthType"] == "AWS_IAM" else "public") if url else "absent"
+        return state
+
+    def create(self, desired: State) -> None:
+        """Create the function, wait until it is active, and give it what CreateFunction does not take."""
+        aws, labels = self.client("lambda"), desired.get("tags")
+        more = {"Architectures": [desired["architecture"]]} if "architecture" in desired else {}
+        more |= {"Tags": labels} if labels else {}
+        code = {"ZipFile": self._archive()}
+        _spread(lambda: aws.create_function(FunctionName=self.name, Code=code, **functions.dump(desired), **more))
+        self._settle()
+        self._update_rest({"policy": {}, "function_url": "absent", "reserved_concurrency": _UNRESERVED}, desired)
+
+    def update(self, current: State, changes: State) -> None:
+        """Change the configuration, then the code, then what stands beside them; each only when it differs."""
+        aws, settings = self.client("lambda"), functions.dump(changes)
+        if settings:
+            self._change(lambda: aws.update_function_configuration(FunctionName=self.name, **settings))
+        if "code_sha256" in changes or "architecture" in changes:
+            code, architecture = self._archive(), changes.get("architecture", current["architecture"])
+            self._change(
+                lambda: aws.update_function_code(FunctionName=self.name, ZipFile=code, Architectures=[architecture])
+            )
+        if "tags" in changes:
+            wanted, gone = tags.changes(current["tags"], changes["tags"])
+            if wanted:
+                aws.tag_resource(Resource=current["arn"], Tags=wanted)
+            if gone:
+                aws.untag_resource(Resource=current["arn"], TagKeys=gone)
+        self._update_rest(current, changes)
+
+    def delete(self, current: State) -> None:
+        """Delete the function; its policy and URL go with it."""
+        del current
+        aws = self.client("lambda")
+        retry_on(lambda: aws.delete_function(FunctionName=self.name), "ResourceConflictException")
+        poll(lambda: self._get() is None, what=f"deletion of {self.name}")
+
+    def _archive(self) -> bytes:
+        return functions.read_archive(self.params["zip_file"])
+
+    def _get(self) -> dict[str, Any] | None:
+        return self._read("get_function")
+
+    def _read(self, operation: str) -> dict[str, Any] | None:
+        try:
+            answer: dict[str, Any] = getattr(self.client("lambda"), operation)(FunctionName=self.name)
+        except ClientError as error:
+            if is_code(error, "ResourceNotFoundException"):
+                return None
+            raise
+        return answer
+
+    def _change(self, call: Any) -> None:
+        # Lambda refuses a change while it is still at work on the one before, which may be that of a run that was cut.
+        retry_on(lambda: _spread(call), "ResourceConflictException")
+        self._settle()
+
+    def _settle(self) -> None:
+        def settled() -> bool:
+            raw = self.client("lambda").get_function_configuration(FunctionName=self.name)
+            if "Failed" in (raw.get("State"), raw.get("LastUpdateStatus")):
+                reason = raw.get("LastUpdateStatusReason") or raw.get("StateReason") or "no reason given"
+                raise RefusalError(f"Lambda could not bring it into force: {reason.rstrip('.')}; correct that")
+            return not {"Pending", "InProgress"} & {raw.get("State"), raw.get("LastUpdateStatus")}
+
+        poll(settled, what=f"the change of {self.name}")
+
+    def _update_rest(self, current: State, changes: State) -> None:
+        aws = self.client("lambda")
+        if changes.get("reserved_concurrency", current["reserved_concurrency"]) != current["reserved_concurrency"]:
+            reserved = changes["reserved_concurrency"]
+            if reserved == _UNRESERVED:
+                aws.delete_function_concurrency(FunctionName=self.name)
+            else:
+                aws.put_function_concurrency(FunctionName=self.name, ReservedConcurrentExecutions=reserved)
+        if changes.get("policy", current.get("policy")) != current.get("policy"):
+            function_policy.update(aws, self.name, current["policy"], changes["policy"])
+        if changes.get("function_url", current.get("function_url")) != current.get("function_url"):
+            self._update_url(current["function_url"], changes["function_url"])
+
+    def _update_url(self, current: str, wanted: str) -> None:
+        aws = self.client("lambda")
+        if wanted == "absent":
+            aws.delete_function_url_config(FunctionName=self.name)
+        elif current == "absent":
+            aws.create_function_url_config(FunctionName=self.name, AuthType=_URL_KINDS[wanted])
+        else:
+            aws.update_function_url_config(FunctionName=self.name, AuthType=_URL_KINDS[wanted])
+
+
+def _spread(call: Any) -> Any:
+    """Make a call that names a role: IAM may not have told Lambda of it yet."""
+    return retry_on(call, "InvalidParameterValueException", containing="cannot be assumed by Lambda")
+
+
+def main() -> None:
+    """Run the module."""
+    run(Function)
+
+
+if __name__ == "__main__":
+    main()
