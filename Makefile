@@ -43,7 +43,11 @@ local-only:
 	@test "$(ENV)" = local || { echo "ENV=$(ENV) is an AWS account: this target is for the embedded cloud alone." >&2; exit 2; }
 
 ##@ The stack, on the embedded cloud or with ENV=dev on AWS
-.PHONY: converge plan teardown image presign-key verify
+# Of Ansible's own output only what changes or fails; the summary at its end says the rest. Set to true for everything.
+converge plan plan-check teardown: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
+converge plan plan-check teardown: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
+
+.PHONY: converge plan plan-check teardown image presign-key verify
 INVENTORY := -i inventories/$(ENV)
 READY := .venv/.run-ready $(if $(filter local,$(ENV)),running)
 
@@ -55,7 +59,10 @@ converge: $(READY) ## Make the account what site.yml says
 	@ansible-playbook site.yml $(INVENTORY) $(ARGS)
 
 plan: $(READY) ## Show what converge would change; writes nothing
-	@ansible-playbook site.yml $(INVENTORY) --check --diff $(ARGS)
+	@ansible-playbook site.yml $(INVENTORY) --check $(ARGS)
+
+plan-check: $(READY) ## Fail when converge would change something: Error 2; Error 1 when that cannot be told
+	@.ci/plan-check $(INVENTORY) $(ARGS)
 
 image: $(READY) ## Build and push the worker image, unless the registry has it
 	@ansible-playbook playbooks/build_image.yml $(INVENTORY) $(ARGS)
