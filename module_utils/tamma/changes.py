@@ -122,7 +122,7 @@ def outcome_of(result: Mapping[str, Any], task: str, *, applied: bool) -> Outcom
             return None
         action = "update"
     diffs = _diffs(result)
-    kind, name = _kind_and_name(diffs, action) if result.get("action") in ACTIONS else ("", "")
+    kind, name = _kind_and_name(diffs) if result.get("action") in ACTIONS else ("", "")
     if not name:
         kind, name = "", task
     if action == "none":
@@ -137,18 +137,10 @@ def _diffs(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [diff for diff in (diffs if isinstance(diffs, list) else [diffs]) if isinstance(diff, Mapping)]
 
 
-def _kind_and_name(diffs: list[Mapping[str, Any]], action: str) -> tuple[str, str]:
-    """Split a header such as `SQS queue tamma-dev-jobs.fifo`: names have signs in them, kinds have only words."""
-    for diff in diffs:
-        if diff.get("kind") and diff.get("name"):
-            return str(diff["kind"]), str(diff["name"])
-        headers = ("before_header", "after_header") if action == "delete" else ("after_header", "before_header")
-        words = next((str(diff[header]) for header in headers if diff.get(header)), "").split()
-        if words:
-            named = (place for place, word in enumerate(words) if re.search(r"[-_/.:@]", word))
-            start = next(named, len(words) - 1)
-            return " ".join(words[:start]), " ".join(words[start:])
-    return "", ""
+def _kind_and_name(diffs: list[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return what a module of ours calls the resource; other modules' diffs do not say it."""
+    named = (diff for diff in diffs if "kind" in diff and "name" in diff)
+    return next(((str(diff["kind"]), str(diff["name"])) for diff in named), ("", ""))
 
 
 def _changes(action: str, diff: Mapping[str, Any], known: Any) -> Iterator[Change]:

@@ -96,6 +96,8 @@ def veil(plan: Plan, hidden: frozenset[str]) -> Plan:
     return Plan(plan.action, before, after, changes)
 
 
-def difference(header: str, plan: Plan) -> dict[str, Any]:
-    """Return the plan as the `diff` of a module's result; `header` says what kind of resource it is, and its name."""
-    return {"before_header": header, "after_header": header, "before": plan.before, "after": plan.after}
+def difference(kind: str, name: str, plan: Plan) -> dict[str, Any]:
+    """Return the plan as the `diff` of a module's result, for Ansible to print and for the summary to take apart."""
+    header = f"{kind} {name}"
+    headers = {"before_header": header, "after_header": header, "kind": kind, "name": name}
+    return {**headers, "before": plan.before, "after": plan.after}

@@ -141,7 +141,6 @@ def run(resource_class: type[Resource]) -> None:
         required_if=[("state", "present", list(resource_class.needed))],
     )
     resource = resource_class(module.params, module.client)
-    header = f"{resource.kind} {resource.name}"
     try:
         plan = resource.plan()
         shown = veil(plan, resource_class.hidden)
@@ -150,5 +149,6 @@ def run(resource_class: type[Resource]) -> None:
             state = resource.apply(plan)
             result = {key: value for key, value in state.items() if key not in resource_class.hidden}
     except (RefusalError, BotoCoreError, ClientError) as error:
-        module.fail_json(msg=sentence(header, error))
-    module.exit_json(changed=plan.changed, diff=difference(header, shown), action=plan.action, resource=result)
+        module.fail_json(msg=sentence(f"{resource.kind} {resource.name}", error))
+    diff = difference(resource.kind, resource.name, shown)
+    module.exit_json(changed=plan.changed, diff=diff, action=plan.action, resource=result)

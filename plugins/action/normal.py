@@ -75,10 +75,10 @@ class ActionModule(ActionBase):
 
         with running.environment(self._variables()), STATE.module_run(reading_only=True) as calls:
             found = upstream.plan(kind, self._task.args, STATE.clients.get)
-        header = f"{kind.words} {self._task.args[kind.name]}"
+        diff = plan.difference(kind.words, str(self._task.args[kind.name]), found)
         # What the table does not know has changed all the same: the module says so.
         action = found.action if found.changed else "update"
-        return {"action": action, "diff": plan.difference(header, found), "api_calls": dict(calls)}
+        return {"action": action, "diff": diff, "api_calls": dict(calls)}
 
     def _execute_module(
         self,

@@ -18,6 +18,8 @@ class State:
 
     snapshot: snapshot.Snapshot = field(default_factory=snapshot.Snapshot)
     journal: Path | None = None
+    asked_ahead: int = 0
+    """Requests that looking ahead took."""
 
     def __post_init__(self) -> None:
         """Give every AWS module of this process and its children the shared clients."""
@@ -29,14 +31,14 @@ class State:
         with running.environment(variables):
             self.clients.prepare()
 
-    def look_ahead(self, variables: Mapping[str, str], record: Path) -> int:
-        """Ask AWS what the last run asked; return how many requests that took."""
+    def look_ahead(self, variables: Mapping[str, str], record: Path) -> None:
+        """Ask AWS what the last run asked."""
         with running.environment(variables):
             by_service = dict(self.clients.by_service())
             self.snapshot.begin()
             self.snapshot.fetch(by_service, snapshot.load(record))
         self.clients.close()
-        return self.snapshot.calls["read"]
+        self.asked_ahead = self.snapshot.calls["read"]
 
     @contextlib.contextmanager
     def module_run(self, *, reading_only: bool) -> Iterator[Counter[str]]:

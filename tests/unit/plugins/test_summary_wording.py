@@ -73,8 +73,7 @@ def test_long_values_are_cut_in_the_middle(room: int | None, expected: str) -> N
 
 
 def _result(action: str, before: Any, after: Any, **more: Any) -> dict[str, Any]:
-    header = "SQS queue tamma-dev-jobs.fifo"
-    diff = {"before_header": header, "after_header": header, "before": before, "after": after}
+    diff = {"kind": "SQS queue", "name": "tamma-dev-jobs.fifo", "before": before, "after": after}
     return {"changed": action != "none", "action": action, "diff": diff} | more
 
 
@@ -150,16 +149,15 @@ def test_long_values_fit_the_terminal_unless_the_difference_would_be_cut_out() -
     ("result", "kind", "name"),
     [
         (_result("create", {}, {}), "SQS queue", "tamma-dev-jobs.fifo"),
-        ({"action": "create", "diff": {"after_header": "SSM parameter /tamma/url"}}, "SSM parameter", "/tamma/url"),
-        ({"action": "create", "diff": {"after_header": "S3 bucket raw"}}, "S3 bucket", "raw"),
-        ({"action": "create", "diff": {"after_header": "x", "kind": "way", "name": "of a to b"}}, "way", "of a to b"),
+        ({"action": "create", "diff": {"kind": "S3 bucket", "name": "raw"}}, "S3 bucket", "raw"),
+        ({"action": "create", "diff": {"after_header": "SSM parameter /tamma/url"}}, "", "Ensure it"),
         ({"action": "update", "changed": True}, "", "Ensure it"),
-        ({"action": "update", "diff": [{}, "odd", {"before_header": "VPC tamma-dev"}]}, "VPC", "tamma-dev"),
+        ({"action": "update", "diff": [{}, "odd", {"kind": "VPC", "name": "tamma-dev"}]}, "VPC", "tamma-dev"),
         ({"changed": True, "diff": {"after_header": "/etc/motd"}}, "", "Ensure it"),
         ({"changed": True, "censored": "hidden"}, "", "Ensure it"),
     ],
 )  # fmt: skip
-def test_kind_and_name_come_from_the_header_or_are_the_task(result: dict[str, Any], kind: str, name: str) -> None:
+def test_kind_and_name_come_from_the_module_or_are_the_task(result: dict[str, Any], kind: str, name: str) -> None:
     outcome = outcome_of(result, "Ensure it", applied=True)
     assert outcome is not None
     assert (outcome.kind, outcome.name, outcome.task) == (kind, name, "Ensure it")
