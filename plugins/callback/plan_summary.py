@@ -122,7 +122,8 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Write the file, then print the summary: the last thing that is printed."""
         self._summary.failures = self._real_failures(stats)
-        if warm := sys.modules.get("ansible.module_utils.tamma.warm.state"):
+        warm = sys.modules.get("ansible.module_utils.tamma.warm.state")
+        if warm and warm.STATE.asked_ahead:
             self._summary.count_calls({"api_calls": {"read": warm.STATE.asked_ahead}})
         seconds = time.monotonic() - self._start
         written = self._write_json(seconds)

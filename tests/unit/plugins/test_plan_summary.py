@@ -37,8 +37,8 @@ CENSORED = "the output has been hidden due to the fact that 'no_log: true' was s
 
 def answer(action: str, before: Any = None, after: Any = None, name: str = QUEUE, **more: Any) -> dict[str, Any]:
     """What a module of ours returns."""
-    kind, _, named = name.rpartition(" ")
-    diff = {"kind": kind, "name": named, "before": before or {}, "after": after or {}}
+    service, what, named = name.split(" ", 2)
+    diff = {"kind": f"{service} {what}", "name": named, "before": before or {}, "after": after or {}}
     return {"changed": action != "none", "action": action, "diff": diff, "api_calls": {"read": 2, "write": 1}} | more
 
 
