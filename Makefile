@@ -77,7 +77,7 @@ teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
 
 ##@ Tests
-.PHONY: test lint types unit contract molecule e2e docs
+.PHONY: test lint types unit contract molecule e2e bench-converge docs
 TEST_READY := setup .venv/.test-ready
 
 # Molecule and the end-to-end tests mostly wait for one process at a time, so two kinds of tests share two cores well.
@@ -92,7 +92,7 @@ lint: $(TEST_READY) ## Style of Python, YAML and Ansible; generated docs are cur
 	@python docs/generate.py --check
 
 types: $(TEST_READY) ## Static types
-	@mypy local/src files/worker/src library plugins molecule docs/generate.py
+	@mypy local/src files/worker/src library plugins molecule benchmarks docs/generate.py
 	@for function in dispatcher reconciler; do \
 		MYPYPATH=files/lambda/shared:files/lambda/$$function mypy files/lambda/shared files/lambda/$$function; done
 
@@ -108,13 +108,16 @@ molecule: $(TEST_READY) ## The whole life of the stack
 e2e: $(TEST_READY) ## Recordings through the whole system
 	@pytest tests/e2e
 
+bench-converge: setup ## Measure beside Terraform: make bench-converge [ARGS="--runs 1 --calls"]
+	@python -m benchmarks.converge.run $(ARGS)
+
 docs: .venv/.run-ready ## Renew the generated documentation
 	@python docs/generate.py
 
 ##@ Help
 .PHONY: help
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Set-up
 .PHONY: setup lock

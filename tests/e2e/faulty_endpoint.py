@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Self
+from typing import Any
 
-import aiohttp
 from aiohttp import web
+from tamma_local.relay import Relay
 
 RUN_TASK = "AmazonEC2ContainerServiceV20141113.RunTask"
-# What belongs to one connection and not to the request; lengths are counted anew.
-_HOP = frozenset({"connection", "content-length", "transfer-encoding", "content-encoding", "keep-alive"})
 
 
 class Fault(Enum):
@@ -43,50 +39,20 @@ class Call:
     fault: Fault | None
 
 
-class FaultyEndpoint:
-    """Serves in a thread of its own between `with` and its end; `faults` are used up by each job's calls in order."""
+class FaultyEndpoint(Relay):
+    """Serves between `with` and its end; `faults` are used up by each job's calls in order."""
 
     def __init__(self, target: str) -> None:
+        super().__init__(target)
         self.faults: dict[str, list[Fault]] = {}
         self.calls: dict[str, list[Call]] = defaultdict(list)
-        self.url = ""
-        self._target = target
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="faulty-endpoint")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._session = aiohttp.ClientSession(auto_decompress=False)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}"
-
-    async def _stop(self) -> None:
-        await self._runner.cleanup()
-        await self._session.close()
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
+    async def answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
         fault = self._fault(json.loads(body)) if request.headers.get("X-Amz-Target") == RUN_TASK else None
         if fault is None:
-            return await self._pass_on(request, body)
+            return await self.pass_on(request, body)
         if fault is Fault.LOST:
-            await self._pass_on(request, body)
+            await self.pass_on(request, body)
             assert request.transport is not None
             request.transport.abort()
         status, answer = _answer_of(fault)
@@ -99,12 +65,3 @@ class FaultyEndpoint:
         fault = planned.pop(0) if planned else None
         self.calls[job_id].append(Call(asked["clientToken"], fault))
         return fault
-
-    async def _pass_on(self, request: web.Request, body: bytes) -> web.Response:
-        """Repeat the request as it is: its signature covers the Host header that names this proxy."""
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
-        async with self._session.request(
-            request.method, f"{self._target}{request.raw_path}", data=body, headers=headers, allow_redirects=False
-        ) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
-            return web.Response(status=answer.status, body=await answer.read(), headers=kept)

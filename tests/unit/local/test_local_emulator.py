@@ -6,10 +6,10 @@ import json
 import subprocess
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from tamma_local.emulator import events, lifecycle, starting
+from tamma_local.emulator import alarms, events, lifecycle, starting
 from tamma_local.layout import REPOSITORY, cloud_python
 
 ARN = "arn:aws:ecs:us-east-1:000000000000:task/c/1234"
@@ -206,3 +206,55 @@ def test_container_definition_is_passed_on_and_the_platform_dropped_for_processe
     assert starting.run_arguments(original, processes=True, state="/state")(*arguments) == wanted
     contained = starting.run_arguments(original, processes=False, state="/state")(*arguments)
     assert contained == wanted | {"platform": "linux/arm64"}
+
+
+class CloudWatch:
+    """DescribeAlarms as ministack has it: complete in JSON, half in XML."""
+
+    ALARM: ClassVar = {
+        "AlarmName": "a", "Period": 60, "ActionsEnabled": True, "ExtendedStatistic": None, "Threshold": 0.0,
+        "AlarmDescription": "more < than & less", "StateUpdatedTimestamp": 1795639393,
+        "Dimensions": [{"Name": "QueueName", "Value": "q"}], "AlarmActions": [],
+    }  # fmt: skip
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def describe(self, params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        if not is_json:
+            return 400 if params.get("MaxRecords") == ["0"] else 200, {}, b"in XML or CBOR"
+        self.asked.append(data)
+        status = 400 if data.get("MaxRecords") == "0" else 200
+        return status, {}, json.dumps({"MetricAlarms": [self.ALARM], "CompositeAlarms": []}).encode()
+
+    def _p(self, params: Any, key: str) -> str:
+        return str(params.get(key, [""])[0])
+
+    def _xml(self, status: int, root: str, inner: str) -> Any:
+        return status, {}, f"<{root}>{inner}</{root}>".encode()
+
+
+def test_alarms_are_described_completely_in_xml_too() -> None:
+    cloudwatch = CloudWatch()
+    ministack: Any = SimpleNamespace(cloudwatch=cloudwatch)
+    describe = alarms.describe(ministack, cloudwatch.describe)
+    query = {"Action": ["DescribeAlarms"], "AlarmNames.member.1": ["a"], "AlarmNames.member.2": ["b"]}
+    status, _, body = describe(query, {}, False, False)
+    assert cloudwatch.asked == [{"AlarmNames": ["a", "b"], "AlarmTypes": []}]
+    assert status == 200
+    assert body.decode() == (
+        "<DescribeAlarmsResponse><DescribeAlarmsResult><MetricAlarms><member><AlarmName>a</AlarmName>"
+        "<Period>60</Period><ActionsEnabled>true</ActionsEnabled><Threshold>0.0</Threshold>"
+        "<AlarmDescription>more &lt; than &amp; less</AlarmDescription>"
+        "<StateUpdatedTimestamp>2026-11-25T20:43:13Z</StateUpdatedTimestamp>"
+        "<Dimensions><member><Name>QueueName</Name><Value>q</Value></member></Dimensions><AlarmActions></AlarmActions>"
+        "</member></MetricAlarms><CompositeAlarms></CompositeAlarms></DescribeAlarmsResult></DescribeAlarmsResponse>"
+    )
+
+
+@pytest.mark.parametrize(("query", "is_cbor"), [({}, True), ({"MaxRecords": ["0"]}, False)])
+def test_other_protocols_and_refusals_stay_as_they_are(query: dict[str, list[str]], is_cbor: bool) -> None:
+    cloudwatch = CloudWatch()
+    ministack: Any = SimpleNamespace(cloudwatch=cloudwatch)
+    describe = alarms.describe(ministack, cloudwatch.describe)
+    assert describe(query, {}, is_cbor, False)[2] == b"in XML or CBOR"

@@ -8,7 +8,7 @@ and TAMMA_LOCAL_DIR (the state folder).
 import os
 import sys
 
-from tamma_local.emulator import authorization, events, iam, lifecycle, starting
+from tamma_local.emulator import alarms, authorization, events, iam, lifecycle, starting
 from tamma_local.emulator.contract import ContractError, Ministack, load
 
 
@@ -29,6 +29,7 @@ def install(ministack: Ministack, *, port: str, processes: bool, state: str) -> 
     judged.extract_resource_arn = authorization.resource(ministack, judged.extract_resource_arn)
     judged.request_tag_context = authorization.context(ministack, judged.request_tag_context)
     ministack.app.pin_request_origin = authorization.origin(ministack.app.pin_request_origin)
+    ministack.cloudwatch._describe_alarms = alarms.describe(ministack, ministack.cloudwatch._describe_alarms)
     ministack.iam._IAM_HANDLERS.update(iam.handlers(ministack))
     ecs._ACTION_MAP["StopTask"] = ecs._stop_task = lifecycle.stopping(ministack, ecs._stop_task)
 

@@ -31,6 +31,11 @@ FUNCTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "_bump_task_version": ("task",),
     },
     "ministack.services.eventbridge": {"_dispatch_event": ("event",)},
+    "ministack.services.cloudwatch": {
+        "_describe_alarms": ("params", "cbor_data", "is_cbor", "is_json"),
+        "_xml": ("status", "root_tag", "inner"),
+        "_p": ("params", "key"),
+    },
     "ministack.services.iam": {
         "_xml": ("status", "root_tag", "inner"),
         "_error": ("status", "code", "message"),
@@ -81,6 +86,7 @@ class ContractError(Exception):
 class Ministack:
     """The modules of ministack that are used here."""
 
+    cloudwatch: Any
     ecs: Any
     eventbridge: Any
     iam: Any
@@ -117,6 +123,7 @@ def load() -> Ministack:
             f"Install the locked versions again: rm -r .venv-cloud && make setup."
         )
     return Ministack(
+        cloudwatch=import_module("ministack.services.cloudwatch"),
         ecs=import_module("ministack.services.ecs"),
         eventbridge=import_module("ministack.services.eventbridge"),
         iam=import_module("ministack.services.iam"),
