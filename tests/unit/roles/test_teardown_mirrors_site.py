@@ -86,9 +86,7 @@ def test_absent_needs_names_alone(role: str) -> None:
                 *(
                     "name",
                     "state",
-                    "vpc_id",
                     "vpc",
-                    "cidr",
                     "service",
                     "force_delete",
                     "log_group_name",
