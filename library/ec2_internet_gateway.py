@@ -117,15 +117,16 @@ class InternetGateway(VpcResource):
         return found
 
     def _read(self) -> dict[str, Any] | None:
+        vpc = self.vpc.id
         named = self._describe("tag:Name", [self.params["name"]])
-        here = [gateway for gateway in named if self.vpc.id in _vpcs(gateway)]
+        here = [gateway for gateway in named if vpc in _vpcs(gateway)]
         if here:
             return here[0]
         free = [gateway for gateway in named if not _vpcs(gateway)]
         if len(free) > 1:
             ids = ", ".join(gateway["InternetGatewayId"] for gateway in free)
             raise RefusalError(f"several gateways have this name ({ids}); delete all but one")
-        attached = self._describe("attachment.vpc-id", [self.vpc.id]) if self.vpc.id else []
+        attached = self._describe("attachment.vpc-id", [vpc]) if vpc else []
         nameless = [gateway for gateway in attached if _name(gateway) is None]
         if self.params["state"] == "present" and attached and (free or not nameless):
             other = attached[0]["InternetGatewayId"]

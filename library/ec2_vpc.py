@@ -79,9 +79,7 @@ class VirtualNetwork(NamedResource):
         **{option: {"type": "bool"} for option in _ATTRIBUTES},
     }
     needed = ("cidr_block",)
-    immutable: ClassVar = {
-        "cidr_block": "keep the old range, or tear the VPC down with all that is in it first"
-    }
+    immutable: ClassVar = {"cidr_block": "keep the old range, or tear the VPC down with all that is in it first"}
     computed = ("id",)
 
     def desired(self) -> State:
