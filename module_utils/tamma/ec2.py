@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Network
 from typing import Any
 
 from ansible.module_utils.tamma import tags
-from ansible.module_utils.tamma.errors import RefusalError
+from ansible.module_utils.tamma.errors import RefusalError, is_code
 from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.resource import Resource
+from ansible.module_utils.tamma.wait import retry_on
+from botocore.exceptions import ClientError
+
+_LARGEST, _SMALLEST = 16, 28  # prefix lengths that AWS allows for VPCs and subnets
+_HELD_TIMEOUT = 120  # seconds; network interfaces of tasks and functions that ended go a little later
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,28 @@ def retag(ec2: Any, ids: list[str], current: Mapping[str, str], desired: Mapping
         ec2.delete_tags(Resources=ids, Tags=[{"Key": name} for name in gone])
 
 
+def network(option: str, text: str) -> IPv4Network:
+    """Return a range of a VPC or subnet; RefusalError when it is none or AWS does not allow its size."""
+    try:
+        found = IPv4Network(text, strict=False)
+    except ValueError:
+        raise RefusalError(f"{option} {text} is no IPv4 range; write it like 10.0.0.0/16") from None
+    if not _LARGEST <= found.prefixlen <= _SMALLEST:
+        raise RefusalError(f"{option} {text} has another size than AWS allows; choose /{_LARGEST} to /{_SMALLEST}")
+    return found
+
+
+def delete_when_free(call: Callable[[], object]) -> None:
+    """Delete something as soon as nothing uses it; RefusalError when something still does after two minutes."""
+    try:
+        retry_on(call, "DependencyViolation", timeout=_HELD_TIMEOUT)
+    except ClientError as error:
+        if is_code(error, "DependencyViolation"):
+            reason = str(error.response["Error"].get("Message", "")).rstrip(".")
+            raise RefusalError(f"something still uses it ({reason}); remove that and re-run") from error
+        raise
+
+
 class Vpc:
     """The named things of one VPC, each kind read once."""
 
@@ -80,15 +108,24 @@ class Vpc:
         self._named: dict[Kind, dict[str, str]] = {}
 
     @cached_property
+    def described(self) -> dict[str, Any] | None:
+        """The VPC as EC2 describes it, or None when there is no such VPC; RefusalError when there are several."""
+        pages = self._ec2.get_paginator("describe_vpcs").paginate(Filters=filters({"tag:Name": [self.name]}))
+        found: list[dict[str, Any]] = pages.build_full_result()["Vpcs"]
+        if len(found) > 1:
+            ids = ", ".join(item["VpcId"] for item in found)
+            raise RefusalError(f"{len(found)} VPCs are called {self.name} ({ids}); rename or delete all but one")
+        return found[0] if found else None
+
+    @cached_property
     def id(self) -> str | None:
         """The id, or None when there is no such VPC; RefusalError when there are several."""
-        found = self._ec2.get_paginator("describe_vpcs").paginate(Filters=filters({"tag:Name": [self.name]}))
-        ids = [str(item["VpcId"]) for item in found.build_full_result()["Vpcs"]]
-        if len(ids) > 1:
-            raise RefusalError(
-                f"{len(ids)} VPCs are called {self.name} ({', '.join(ids)}); rename or delete all but one"
-            )
-        return ids[0] if ids else None
+        return str(self.described["VpcId"]) if self.described else None
+
+    @property
+    def ranges(self) -> list[IPv4Network]:
+        """The IPv4 ranges of the VPC."""
+        return [IPv4Network(block) for block in ranges_of(self.described or {}) if ":" not in block]
 
     def need_id(self) -> str:
         """Return the id; RefusalError when there is no such VPC."""
@@ -124,23 +161,13 @@ class Vpc:
         return found[0]
 
 
-class VpcResource(Resource):
-    """A resource inside a VPC whose name is its tag `Name`; the property `tags` holds the others."""
-
-    @property
-    def name(self) -> str:
-        """What the resource is called in messages."""
-        return f"{self.params['name'] or ''} in {self.params['vpc']}".strip()
+class NamedResource(Resource):
+    """A resource of EC2 whose name is its tag `Name`; the property `tags` holds the others."""
 
     @property
     def ec2(self) -> Any:
         """The client of EC2."""
         return self.client("ec2")
-
-    @cached_property
-    def vpc(self) -> Vpc:
-        """The VPC it belongs to."""
-        return Vpc(self.ec2, self.params["vpc"])
 
     def desired(self) -> State:
         """Return what was given, without a tag `Name` that says the same as the option `name`."""
@@ -153,6 +180,30 @@ class VpcResource(Resource):
     def all_tags(self, state: State) -> dict[str, str]:
         """Return the tags to create the resource with."""
         return {**state.get("tags", {}), "Name": self.params["name"]}
+
+
+class VpcResource(NamedResource):
+    """A resource inside a VPC."""
+
+    @property
+    def name(self) -> str:
+        """What the resource is called in messages."""
+        return f"{self.params['name'] or ''} in {self.params['vpc']}".strip()
+
+    @cached_property
+    def vpc(self) -> Vpc:
+        """The VPC it belongs to."""
+        return Vpc(self.ec2, self.params["vpc"])
+
+
+def ranges_of(vpc: Mapping[str, Any]) -> dict[str, str]:
+    """Map the ranges of a VPC that EC2 described, IPv6 ones too, to the ids of their associations."""
+    found = {}
+    for member in ("CidrBlock", "Ipv6CidrBlock"):
+        for item in vpc.get(f"{member}AssociationSet", []):
+            if item.get(f"{member}State", {}).get("State") in ("associating", "associated"):
+                found[str(item[member])] = str(item["AssociationId"])
+    return found
 
 
 def other_tags(item: Mapping[str, Any]) -> dict[str, str]:

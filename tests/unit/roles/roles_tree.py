@@ -120,18 +120,13 @@ def environment(name: str, **facts: Any) -> Environment:
 
 # Modules that manage no resource: they read, refuse, include or prepare a local file.
 _NO_RESOURCE = re.compile(r"(_info|\.assert|\.include_tasks|lambda_archive)$")
-# What says which resource a task means, where it is not the name. A VPC has one internet gateway, and one VPC is meant.
+# What says which resource a task means, where it is not the name.
 _IDENTITY = {
-    "amazon.aws.ec2_vpc_net": (),
-    "amazon.aws.ec2_vpc_igw": (),
-    "amazon.aws.ec2_vpc_subnet": ("cidr",),
     "amazon.aws.cloudwatchlogs_log_group": ("log_group_name",),
     "lambda_event_source_mapping": ("function", "queue"),
 }
-# What tasks read from the account before they loop over it.
-_READ_FROM_ACCOUNT = {"__network_found": {"vpcs": [{"vpc_id": "vpc-1"}]}}
 # AWS makes the default security group with the VPC and deletes it with the VPC; nobody else can.
-_AWS_OWNS = {("amazon.aws.ec2_security_group", "default")}
+_AWS_OWNS = {("ec2_security_group", "default")}
 
 
 @dataclass(frozen=True)
@@ -177,7 +172,7 @@ def _turns(where: Environment, task: dict[str, Any], extra: dict[str, Any]) -> I
         yield extra
         return
     control = task.get("loop_control", {})
-    items = where.value(task["loop"], **_READ_FROM_ACCOUNT, **extra)
+    items = where.value(task["loop"], **extra)
     for index, item in enumerate(items):
         turn = {control.get("loop_var", "item"): item}
         if "index_var" in control:

@@ -108,7 +108,6 @@ def test_absent_needs_names_alone(role: str) -> None:
                 *(
                     "name",
                     "state",
-                    "vpc_id",
                     "vpc",
                     "service",
                     "force_delete",
