@@ -26,10 +26,19 @@ class Templates:
         versions = f"{sys.implementation.cache_tag}-{version('ansible-core')}-{version('jinja2')}"
         self._journal = folder / f"templates.{versions}"
         self._code: dict[Key, CodeType] = {}
-        with contextlib.suppress(OSError, EOFError, ValueError, TypeError), self._journal.open("rb") as file:
+        with contextlib.suppress(OSError):
+            self._read()
+
+    def _read(self) -> None:
+        """Read the journal, and cut off an end that was written half."""
+        sound = 0
+        with contextlib.suppress(EOFError, ValueError, TypeError), self._journal.open("rb") as file:
             while True:
-                key, code = marshal.load(file)  # noqa: S302 - our own file, readable by its owner alone, like a .pyc
+                key, code = marshal.load(file)  # noqa: S302 - our own file, writable by its owner alone, like a .pyc
                 self._code[key] = code
+                sound = file.tell()
+        if sound < self._journal.stat().st_size:
+            os.truncate(self._journal, sound)
 
     def install(self) -> None:
         """Let Ansible's Jinja environment ask here first; without effect where Ansible has changed its internals."""
