@@ -46,27 +46,18 @@ class Run:
     def changes(self) -> list[tuple[str, str, str, str, Any, Any]]:
         """Every changed property: role, action, kind, name of the resource, property, and its values in one pair."""
         return [
-            (
-                role["role"],
-                change["action"],
-                change["kind"],
-                change["name"],
-                item["property"],
-                (item["before"], item["after"]),
-            )
-            for role in self.plan["roles"]
-            for change in role["changes"]
-            for item in change["changes"]
+            (role, one["action"], one["kind"], one["name"], item["property"], (item["before"], item["after"]))
+            for role, one in self._listed()
+            for item in one["changes"]
         ]
 
     @property
     def touched(self) -> list[tuple[str, str, str]]:
         """Every resource that changes: action, kind, name."""
-        return [
-            (change["action"], change["kind"], change["name"])
-            for role in self.plan["roles"]
-            for change in role["changes"]
-        ]
+        return [(one["action"], one["kind"], one["name"]) for _, one in self._listed()]
+
+    def _listed(self) -> Iterator[tuple[str, Any]]:
+        return ((role["role"], change) for role in self.plan["roles"] for change in role["changes"])
 
 
 class Site:
