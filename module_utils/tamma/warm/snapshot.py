@@ -102,7 +102,7 @@ class Snapshot:
         if self._fetching or not reads(model.name) or _PAGE_TOKENS & set(params):
             return
         with contextlib.suppress(TypeError):  # an argument that JSON does not know: the question is not repeated
-            self._asked.append(json.dumps([model.service_model.service_name, model.name, params], sort_keys=True))
+            self._asked.append(json.dumps([model.service_model.service_name, model.name, params]))
 
     def _answer(self, model: Any, params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> Any:
         if not reads(model.name):

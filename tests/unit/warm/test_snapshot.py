@@ -62,6 +62,15 @@ def test_a_module_that_waits_asks_again(endpoint: Endpoint) -> None:
     assert warm.snapshot.calls == {"read": 2}
 
 
+def test_arguments_keep_their_order_in_the_record(endpoint: Endpoint, tmp_path: Path) -> None:
+    """JSON services get them in the order given: sorted ones would be another question."""
+    warm = Warm(endpoint)
+    warm.snapshot._note({"b": 1, "a": 2}, warm.iam.meta.service_model.operation_model("GetRolePolicy"))
+    warm.snapshot.end(tmp_path / "journal")
+    ((_, _, arguments),) = snapshot.load(tmp_path / "journal")
+    assert list(arguments) == ["b", "a"]
+
+
 def test_other_arguments_are_another_question(endpoint: Endpoint) -> None:
     warm = Warm(endpoint, ROLE)
     warm.iam.get_role(RoleName="other")
