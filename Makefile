@@ -44,6 +44,7 @@ local-only:
 
 ##@ The stack, on the embedded cloud or with ENV=dev on AWS
 # Of Ansible's own output only what changes or fails; the summary at its end says the rest. Set to true for everything.
+converge plan plan-check teardown: export ANSIBLE_STDOUT_CALLBACK ?= changes_only
 converge plan plan-check teardown: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
 converge plan plan-check teardown: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
 
