@@ -182,7 +182,7 @@ class Bench:
                 [self._program, "version", "-json"], cwd=self._folder, capture_output=True, check=True
             ).stdout
             stack = (Path(__file__).parent / "terraform" / "main.tf").read_text(encoding="utf-8")
-            provider = stack.partition('version = "')[2].partition('"')[0]
+            provider = stack.partition('source  = "hashicorp/aws"')[2].split('"')[1]
             versions |= {"Terraform": json.loads(said)["terraform_version"], "AWS provider": provider}
         return versions
 

@@ -15,6 +15,7 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "roles").glob("*/README.md")),
+    *sorted((ROOT / "benchmarks").glob("*/README.md")),
 ]
 ALARMS = [
     alarm["name"]
