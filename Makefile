@@ -78,7 +78,7 @@ teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
 
 ##@ Tests
-.PHONY: test lint types unit contract molecule e2e bench-converge docs
+.PHONY: test lint types unit contract molecule e2e interrupted bench-converge docs
 TEST_READY := setup .venv/.test-ready
 
 # Molecule and the end-to-end tests mostly wait for one process at a time, so two kinds of tests share two cores well.
@@ -108,6 +108,9 @@ molecule: $(TEST_READY) ## The whole life of the stack
 
 e2e: $(TEST_READY) ## Recordings through the whole system
 	@pytest tests/e2e
+
+interrupted: $(TEST_READY) ## Kill a run after each of its writes, recover: make interrupted [ARGS="--from 40 --stride 5"]
+	@python -m tests.e2e.interruptions $(ARGS)
 
 bench-converge: setup ## Measure beside Terraform: make bench-converge [ARGS="--runs 1 --calls"]
 	@python -m benchmarks.converge.run $(ARGS)

@@ -39,10 +39,7 @@ class Recorder(Relay):
 
     async def answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
         """Note the request, wait, pass it on."""
-        headers = request.headers
-        call = classify(
-            request.method, request.raw_path, headers.get("Authorization", ""), headers.get("X-Amz-Target", ""), body
-        )
+        headers, call = request.headers, call_of(request, body)
         place = len(self._exchanges)
         exchanges = self._exchanges
         exchanges.append(Exchange(call, request.method, request.raw_path, dict(headers), body, 0, b""))
@@ -53,3 +50,11 @@ class Recorder(Relay):
             call, request.method, request.raw_path, dict(headers), body, answered.status, content
         )
         return answered
+
+
+def call_of(request: web.Request, body: bytes) -> Call:
+    """Return the call that a request makes."""
+    headers = request.headers
+    return classify(
+        request.method, request.raw_path, headers.get("Authorization", ""), headers.get("X-Amz-Target", ""), body
+    )

@@ -39,6 +39,7 @@ _DEBUGGING = 3  # -vvv
 _OURS = {path.stem for path in (_ROOT / "library").glob("*.py")}
 _GUARD = "aws_account"  # before it has agreed, nothing else is asked
 _UPSTREAM = "amazon.aws."
+_JOURNAL = re.compile(r"reads\.(\d{1,10})")  # of a run, by its pid; a record's name is longer
 _UPSTREAM_TASK = re.compile(r"^\s+amazon\.aws\.(\w+):", re.MULTILINE)
 
 # Ansible shows a project's module_utils to modules alone; here modules run in Ansible's own process.
@@ -68,6 +69,7 @@ class CallbackModule(CallbackBase):
         from ansible.module_utils.tamma.warm.state import STATE
 
         _CACHE.mkdir(parents=True, exist_ok=True)
+        sweep(_CACHE)
         templates.Templates(_CACHE).install()
         _load_plugins()
         for path in _module_files():
@@ -115,6 +117,24 @@ class CallbackModule(CallbackBase):
         for part in task.environment or []:
             merged.update(templar.template(part) or {})
         return merged
+
+
+def sweep(folder: Path) -> None:
+    """Remove the journals of runs that were killed, and one of an earlier process with the pid of this one."""
+    for path in folder.glob("reads.*"):
+        named = _JOURNAL.fullmatch(path.name)
+        if named and (int(named[1]) == os.getpid() or not _runs(int(named[1]))):
+            path.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # somebody else's process
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def _load_plugins() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from benchmarks.converge.calls import Call
 from benchmarks.converge.recorder import Recorder
 from benchmarks.converge.stage import embedded_cloud, seen_through, write_json
 from tests.conftest import aws_client
+from tests.e2e.interrupter import Interrupter
 
 _SECONDS = 600  # the bound is for what hangs; a run takes seconds, also on a busy machine with modules of their own
 
@@ -33,6 +35,10 @@ class Run:
     """The summary as PLAN_JSON has it; None when there was none."""
     calls: tuple[Call, ...]
     """Every request that came by, in order."""
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -signal.SIGKILL
 
     @property
     def last_line(self) -> str:
@@ -71,8 +77,13 @@ class Site:
         """Return a client that goes past the proxy; root's unless credentials are given."""
         return aws_client(self.cloud, service, **credentials)
 
-    def run(self, *arguments: str, playbook: str = "site.yml", **environment: str) -> Run:
-        """Run a playbook with the local inventory and return how it went."""
+    def run(
+        self, *arguments: str, playbook: str = "site.yml", kill_after: int | None = None, **environment: str
+    ) -> Run:
+        """Run a playbook with the local inventory and return how it went.
+
+        `kill_after` kills it when it has written so many times; an Interrupter must be the proxy.
+        """
         plan = self._folder / "plan.json"
         plan.unlink(missing_ok=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
@@ -80,15 +91,24 @@ class Site:
             "TAMMA_LOCAL_DIR": str(self._folder),
             "PYTHONPATH": f"{REPOSITORY / 'local/src'}:{REPOSITORY / 'files/worker/src'}",
             "PLAN_JSON": str(plan),
+            "ANSIBLE_LOCAL_TEMP": str(self._folder / "ansible"),  # runs that are killed leave their files there
         }
         self.proxy.take()
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", "inventories/local", *arguments],
-            cwd=REPOSITORY, env=kept | variables | environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=_SECONDS, check=False,
-        )  # fmt: skip
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", "inventories/local"]
+        with (self._folder / "output").open("w") as output, contextlib.ExitStack() as stack:
+            if kill_after is not None:
+                assert isinstance(self.proxy, Interrupter)
+                stack.enter_context(self.proxy.interrupting(kill_after, lambda: _kill(process)))
+            process = subprocess.Popen(
+                [*command, *arguments], cwd=REPOSITORY, env=kept | variables | environment,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            stack.callback(_kill, process)
+            code = process.wait(timeout=_SECONDS)
+            stack.close()
+            said = Path(output.name).read_text()
         told = json.loads(plan.read_text()) if plan.is_file() else None
-        return Run(done.returncode, done.stdout, told, tuple(exchange.call for exchange in self.proxy.take()))
+        return Run(code, said, told, tuple(exchange.call for exchange in self.proxy.take()))
 
     def preview(self, *arguments: str, **environment: str) -> Run:
         """Run site.yml in check mode; it must not fail."""
@@ -98,10 +118,11 @@ class Site:
         """Run site.yml; it must not fail."""
         return self._must_end_well(self.run(*arguments, **environment))
 
-    def teardown(self, *arguments: str) -> Run:
+    def teardown(self, *arguments: str, kill_after: int | None = None) -> Run:
         """Tear everything down; it must not fail."""
         confirmed = ("-e", "teardown_confirm=tamma-dev", "-e", "storage_delete_objects=true")
-        return self._must_end_well(self.run(*confirmed, *arguments, playbook="playbooks/teardown.yml"))
+        run = self.run(*confirmed, *arguments, playbook="playbooks/teardown.yml", kill_after=kill_after)
+        return run if run.killed else self._must_end_well(run)
 
     def _must_end_well(self, run: Run) -> Run:
         assert run.code == 0, run.output
@@ -113,3 +134,22 @@ def site(folder: Path, proxy: type[Recorder] = Recorder) -> Iterator[Site]:
     """Run an empty cloud with a proxy before it for a while."""
     with embedded_cloud(folder / "cloud") as cloud, proxy(cloud.aws_endpoint_url) as running:
         yield Site(folder, cloud, running)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a run at once, with its workers: Ansible puts each of them in a session of its own."""
+    if process.poll() is None:
+        os.kill(process.pid, signal.SIGSTOP)  # it shall fork no more of them
+        for pid in [*_descendants(process.pid), process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    command = ["ps", "-A", "-o", "pid=,ppid="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found = [pid]
+    for ancestor in found:
+        found += [child for child, parent in pairs if parent == ancestor]
+    return found[1:]
