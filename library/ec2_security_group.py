@@ -207,10 +207,10 @@ class SecurityGroup(VpcResource):
     def _read(self) -> dict[str, Any] | None:
         if self.vpc.id is None:
             return None
-        wanted = filters({"group-name": [self.params["name"]], "vpc-id": [self.vpc.id]})
-        pages = self.ec2.get_paginator("describe_security_groups").paginate(Filters=wanted)
+        # All groups of the VPC: one question, whichever of them is asked about.
+        pages = self.ec2.get_paginator("describe_security_groups").paginate(Filters=filters({"vpc-id": [self.vpc.id]}))
         found: list[dict[str, Any]] = pages.build_full_result()["SecurityGroups"]
-        return found[0] if found else None
+        return next((group for group in found if group["GroupName"] == self.params["name"]), None)
 
     def _rule_ids(self, group: str, side: str, gone: list[Rule]) -> list[str]:
         """Return the ids of these rules; AWS revokes by id what it may have grouped in another way than we would."""

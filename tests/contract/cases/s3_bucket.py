@@ -100,7 +100,7 @@ def _replicate(aws: Aws) -> None:
 
 def _log(aws: Aws) -> None:
     s3, target = aws.client("s3"), {"TargetBucket": "t-logs", "TargetPrefix": "raw/"}
-    s3.create_bucket(Bucket="t-logs")
+    s3.create_bucket(Bucket="t-logs", ObjectOwnership="ObjectWriter")
     s3.put_bucket_acl(Bucket="t-logs", ACL="log-delivery-write")
     s3.put_bucket_logging(Bucket="t-raw", BucketLoggingStatus={"LoggingEnabled": target})
 
