@@ -46,6 +46,10 @@ options:
     description: Whose health checks count.
     type: str
     choices: [EC2, ELB]
+  suspended_processes:
+    description: Names of all processes that are suspended, for example V(Launch); V([]) resumes all.
+    type: list
+    elements: str
   tags:
     description:
       - Tags of the group and of its new instances; those that are not listed are removed.
@@ -117,6 +121,7 @@ class AutoScalingGroup(Resource):
         "new_instances_protected_from_scale_in": {"type": "bool"},
         "capacity_rebalance": {"type": "bool"},
         "health_check_type": {"type": "str", "choices": ["EC2", "ELB"]},
+        "suspended_processes": {"type": "list", "elements": "str"},
     }
     controls: ClassVar = {"vpc": {"type": "str"}}
     needed = ("launch_template", "min_size", "max_size", "vpc", "subnets")
@@ -132,6 +137,7 @@ class AutoScalingGroup(Resource):
         state = super().desired()
         if "subnets" in state:
             state["subnets"] = sorted(set(state["subnets"]))
+        state.get("suspended_processes", []).sort()
         state.get("tags", {}).pop(_ECS_TAG, None)
         return state
 
@@ -157,6 +163,7 @@ class AutoScalingGroup(Resource):
             "launch_template": name if version == _VERSION else f"{name}, version {version}",
             **{ours: group.get(theirs) for ours, theirs in _SETTINGS.items()},
             "capacity_rebalance": group.get("CapacityRebalance", False),
+            "suspended_processes": sorted(item["ProcessName"] for item in group.get("SuspendedProcesses", [])),
             "subnets": self.vpc.to_names(SUBNET, subnets) if self.vpc else sorted(subnets),
             "tags": _tags(group),
         }
@@ -166,12 +173,15 @@ class AutoScalingGroup(Resource):
         self.client("autoscaling").create_auto_scaling_group(
             AutoScalingGroupName=self.name, Tags=self._pairs(desired.get("tags", {})), **self._request(desired)
         )
+        self._suspend([], desired.get("suspended_processes", []))
 
     def update(self, current: State, changes: State) -> None:
         """Change settings, launch template, subnets and tags."""
         scaling, request = self.client("autoscaling"), self._request(changes)
         if request:
             scaling.update_auto_scaling_group(AutoScalingGroupName=self.name, **request)
+        if "suspended_processes" in changes:
+            self._suspend(current["suspended_processes"], changes["suspended_processes"])
         if "tags" in changes:
             wanted, gone = tags.changes(current["tags"], changes["tags"])
             if wanted:
@@ -197,6 +207,15 @@ class AutoScalingGroup(Resource):
                 lambda: scaling.delete_auto_scaling_group(AutoScalingGroupName=self.name, ForceDelete=True), *_BUSY
             )
         poll(lambda: self._read() is None, what=f"deletion of {self.name}", timeout=_DELETE_TIMEOUT)
+
+    def _suspend(self, before: list[str], after: list[str]) -> None:
+        scaling = self.client("autoscaling")
+        for call, names in (
+            (scaling.resume_processes, set(before) - set(after)),
+            (scaling.suspend_processes, set(after) - set(before)),
+        ):
+            if names:  # no names would stand for all
+                call(AutoScalingGroupName=self.name, ScalingProcesses=sorted(names))
 
     def _read(self) -> dict[str, Any] | None:
         answer = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[self.name])

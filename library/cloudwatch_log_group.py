@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: cloudwatch_log_group
 short_description: Manage a log group of CloudWatch Logs
 description:
-  - Creates, updates and deletes a log group with its retention and tags.
+  - Creates, updates and deletes a log group with its retention, key, subscription filters and tags.
 options:
   name:
     description: Name of the log group.
@@ -19,6 +19,13 @@ options:
   retention:
     description: Days for which events are kept; one of the numbers that AWS offers, V(0) for ever.
     type: int
+  kms_key_id:
+    description: ARN of the KMS key that encrypts events; an empty string for AWS's own.
+    type: str
+  subscription_filters:
+    description: Where events are sent on to. Only V([]) is possible; what is there is removed. Costs a read.
+    type: list
+    elements: dict
 notes:
   - Exists because amazon.aws.cloudwatchlogs_log_group changes the retention even in check mode, and shows no diff.
 extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
@@ -61,13 +68,19 @@ class LogGroup(Resource):
     """A log group; AWS says nothing of a retention for ever, which is 0 here."""
 
     kind = "CloudWatch log group"
-    spec: ClassVar = {"retention": {"type": "int"}}
+    spec: ClassVar = {
+        "retention": {"type": "int"},
+        "kms_key_id": {"type": "str", "no_log": False},
+        "subscription_filters": {"type": "list", "elements": "dict"},
+    }
     computed = ("arn",)
 
     def check(self, desired: State) -> None:
         """Refuse bad names and numbers of days that AWS does not offer."""
         if not re.fullmatch(r"[A-Za-z0-9._/#-]{1,512}", self.name):
             raise RefusalError("a log group's name has 1-512 of A-Z a-z 0-9 . _ / # -; choose another one")
+        if desired.get("subscription_filters"):
+            raise RefusalError("subscription_filters can only be empty; leave the option out where events are sent on")
         if desired.get("retention", 0) not in _DAYS:
             raise RefusalError(f"retention is {desired['retention']} days; choose one of {', '.join(map(str, _DAYS))}")
 
@@ -81,6 +94,8 @@ class LogGroup(Resource):
                     arn = group["arn"].removesuffix(":*")
                     return {
                         "retention": group.get("retentionInDays", 0),
+                        "kms_key_id": group.get("kmsKeyId", ""),
+                        **self._subscriptions(),
                         "tags": tags.own(logs.list_tags_for_resource(resourceArn=arn).get("tags")),
                         "arn": arn,
                     }
@@ -88,8 +103,9 @@ class LogGroup(Resource):
 
     def create(self, desired: State) -> None:
         """Create the log group, then limit its retention."""
-        labels = {"tags": desired["tags"]} if desired.get("tags") else {}
-        self.client("logs").create_log_group(logGroupName=self.name, **labels)
+        more = {"tags": desired["tags"]} if desired.get("tags") else {}
+        more |= {"kmsKeyId": desired["kms_key_id"]} if desired.get("kms_key_id") else {}
+        self.client("logs").create_log_group(logGroupName=self.name, **more)
         if desired.get("retention"):
             self._keep(desired["retention"])
 
@@ -98,6 +114,12 @@ class LogGroup(Resource):
         logs = self.client("logs")
         if "retention" in changes:
             self._keep(changes["retention"])
+        for sent in current["subscription_filters"] if "subscription_filters" in changes else []:
+            logs.delete_subscription_filter(logGroupName=self.name, filterName=sent["name"])
+        if changes.get("kms_key_id"):
+            logs.associate_kms_key(logGroupName=self.name, kmsKeyId=changes["kms_key_id"])
+        elif "kms_key_id" in changes:
+            logs.disassociate_kms_key(logGroupName=self.name)
         if "tags" in changes:
             wanted, gone = tags.changes(current["tags"], changes["tags"])
             if wanted:
@@ -109,6 +131,16 @@ class LogGroup(Resource):
         """Delete the log group with its events."""
         del current
         self.client("logs").delete_log_group(logGroupName=self.name)
+
+    def _subscriptions(self) -> State:
+        if self.params["subscription_filters"] is None or self.params["state"] == "absent":
+            return {}
+        pages = self.client("logs").get_paginator("describe_subscription_filters").paginate(logGroupName=self.name)
+        found = [item for page in pages for item in page["subscriptionFilters"]]
+        members = {"name": "filterName", "destination": "destinationArn", "pattern": "filterPattern"}
+        return {
+            "subscription_filters": [{ours: item.get(theirs, "") for ours, theirs in members.items()} for item in found]
+        }
 
     def _keep(self, days: int) -> None:
         if days:

@@ -70,6 +70,11 @@ options:
   monitoring:
     description: Whether CloudWatch gets metrics each minute.
     type: bool
+  other_settings:
+    description:
+      - What a version holds that this module has no option for, for example a key pair, in the words of EC2's API.
+      - Only V({}) is possible; what is there is left out of the next version.
+    type: dict
   instance_tags:
     description: Tags of the instances and of their volumes.
     type: dict
@@ -138,6 +143,8 @@ class LaunchTemplate(Resource):
 
     def check(self, desired: State) -> None:
         """Refuse names of groups without a VPC, and two volumes on one device."""
+        if desired.get("other_settings"):
+            raise RefusalError("other_settings can only be empty; leave the option out to keep what is there")
         if desired.get("security_groups") and self.vpc is None:
             raise RefusalError("security_groups are names within a VPC; give vpc too")
         devices = [volume["device_name"] for volume in desired.get("block_device_mappings", [])]

@@ -57,6 +57,7 @@ from ansible.module_utils.tamma.resource import run
 from ansible.module_utils.tamma.wait import poll, retry_on
 
 _ALIVE = ["pending", "available"]
+_SAME = "those of the gateway"
 _TIMEOUT = 600  # seconds; AWS's own waiters for NAT gateways give up after ten minutes too
 _RELEASE_TIMEOUT = 120  # seconds; the interface of a deleted gateway can hold the address a little longer
 
@@ -71,18 +72,29 @@ class NatGateway(VpcResource):
     immutable: ClassVar = {"subnet": "delete the gateway first, or give the new one another name"}
     computed = ("id", "addresses")
 
+    def desired(self) -> State:
+        """Return the tags, for the address too."""
+        state = super().desired()
+        return {**state, "address_tags": _SAME} if "tags" in state else state
+
     def find(self) -> State | None:
         """Return the gateway in normal form; for a deletion also one that is going and an address that was left."""
         going = self.params["state"] == "absent"
         gateway = self._read([*_ALIVE, "deleting"] if going else _ALIVE)
-        addresses = [str(address["PublicIp"]) for address in self._addresses()]
+        held = self._addresses(gateway)
+        addresses = [str(address["PublicIp"]) for address in held]
         if gateway is None:
             return {"addresses": addresses} if going and addresses else None
+        labels = tags.to_dict(held[0].get("Tags")) if held else {}
+        # A gateway whose tags were changed says nothing about its address: that may still be as it shall be.
+        right = [other_tags(gateway), super().desired().get("tags", {})]
+        same = any(labels == self.all_tags({"tags": item}) for item in right)
         return {
             "id": gateway["NatGatewayId"],
             "addresses": addresses,
             "subnet": self.vpc.names(SUBNET).get(gateway["SubnetId"], gateway["SubnetId"]),
             "tags": other_tags(gateway),
+            "address_tags": _SAME if same or not held else labels,
         }
 
     def create(self, desired: State) -> None:
@@ -100,8 +112,11 @@ class NatGateway(VpcResource):
 
     def update(self, current: State, changes: State) -> None:
         """Change the tags of the gateway and of its address."""
-        addresses = [address["AllocationId"] for address in self._addresses()]
-        retag(self.ec2, [current["id"], *addresses], current["tags"], changes["tags"])
+        if "tags" in changes:
+            retag(self.ec2, [current["id"]], current["tags"], changes["tags"])
+        wanted = self.all_tags({"tags": changes.get("tags", current["tags"])})
+        for address in self._addresses(self._read(_ALIVE)):
+            retag(self.ec2, [address["AllocationId"]], tags.to_dict(address.get("Tags")), wanted)
 
     def delete(self, current: State) -> None:
         """Delete the gateway, wait until it is gone, then release the addresses of its name."""
@@ -129,22 +144,27 @@ class NatGateway(VpcResource):
     def _read(self, states: list[str]) -> dict[str, Any] | None:
         if self.vpc.id is None:
             return None
-        wanted = filters({"tag:Name": [self.params["name"]], "vpc-id": [self.vpc.id], "state": states})
+        # All gateways of the VPC: one question, whichever of them is asked about.
+        wanted = filters({"vpc-id": [self.vpc.id], "state": states})
         pages = self.ec2.get_paginator("describe_nat_gateways").paginate(Filter=wanted)
+        named = [
+            gateway
+            for gateway in pages.build_full_result()["NatGateways"]
+            if tags.to_dict(gateway.get("Tags")).get("Name") == self.params["name"]
+        ]
         # One that works comes before one that is being deleted.
-        found: list[dict[str, Any]] = sorted(
-            pages.build_full_result()["NatGateways"], key=lambda gateway: states.index(gateway["State"])
-        )
+        found: list[dict[str, Any]] = sorted(named, key=lambda gateway: states.index(gateway["State"]))
         alive = [gateway["NatGatewayId"] for gateway in found if gateway["State"] in _ALIVE]
         if len(alive) > 1:
             raise RefusalError(f"several gateways have this name ({', '.join(alive)}); delete or rename all but one")
         return found[0] if found else None
 
-    def _addresses(self) -> list[dict[str, Any]]:
-        wanted = filters({"tag:Name": [self.params["name"]]})
-        found: list[dict[str, Any]] = self.ec2.describe_addresses(Filters=wanted)["Addresses"]
-        # ministack 1.5.33 ignores the filter, so it is applied again.
-        return [item for item in found if tags.to_dict(item.get("Tags")).get("Name") == self.params["name"]]
+    def _addresses(self, gateway: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return the addresses of this name, and that of the gateway when it lost its name."""
+        held = {item.get("AllocationId") for item in (gateway or {}).get("NatGatewayAddresses", [])}
+        found: list[dict[str, Any]] = self.ec2.describe_addresses()["Addresses"]
+        named = [item for item in found if tags.to_dict(item.get("Tags")).get("Name") == self.params["name"]]
+        return named or [item for item in found if item["AllocationId"] in held]
 
 
 def main() -> None:

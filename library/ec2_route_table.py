@@ -70,7 +70,7 @@ resource:
 from ipaddress import ip_network
 from typing import Any, ClassVar
 
-from ansible.module_utils.tamma import ec2
+from ansible.module_utils.tamma import ec2, tags
 from ansible.module_utils.tamma.ec2 import INTERNET_GATEWAY, NAT_GATEWAY, SUBNET, VpcResource, filters, other_tags
 from ansible.module_utils.tamma.errors import RefusalError
 from ansible.module_utils.tamma.plan import State
@@ -168,9 +168,13 @@ class RouteTable(VpcResource):
     def _read(self) -> dict[str, Any] | None:
         if self.vpc.id is None:
             return None
-        wanted = filters({"tag:Name": [self.params["name"]], "vpc-id": [self.vpc.id]})
-        pages = self.ec2.get_paginator("describe_route_tables").paginate(Filters=wanted)
-        tables: list[dict[str, Any]] = pages.build_full_result()["RouteTables"]
+        # All tables of the VPC: one question, whichever of them is asked about.
+        pages = self.ec2.get_paginator("describe_route_tables").paginate(Filters=filters({"vpc-id": [self.vpc.id]}))
+        tables: list[dict[str, Any]] = [
+            table
+            for table in pages.build_full_result()["RouteTables"]
+            if tags.to_dict(table.get("Tags")).get("Name") == self.params["name"]
+        ]
         if len(tables) > 1:
             ids = ", ".join(table["RouteTableId"] for table in tables)
             raise RefusalError(f"several tables have this name ({ids}); delete or rename all but one")

@@ -89,13 +89,21 @@ from ansible.module_utils.tamma import ec2, tags
 from ansible.module_utils.tamma import security_rules as rules
 from ansible.module_utils.tamma.ec2 import SECURITY_GROUP, VpcResource, filters, retag, specification
 from ansible.module_utils.tamma.errors import RefusalError
-from ansible.module_utils.tamma.plan import Plan, State
+from ansible.module_utils.tamma.plan import UNKNOWN, Plan, State
 from ansible.module_utils.tamma.resource import run
 from ansible.module_utils.tamma.security_rules import Rule
 from ansible.module_utils.tamma.wait import poll
 
 _DEFAULT = "default"
 _LISTS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
+# The group that AWS makes with a VPC ("Default security groups" in the VPC user guide).
+_AS_MADE: State = {
+    "id": UNKNOWN,
+    "description": "default VPC security group",
+    "ingress": [{"protocol": "all", "security_group": _DEFAULT}],
+    "egress": [{"protocol": "all", "cidr": "0.0.0.0/0"}],
+    "tags": {},
+}
 
 
 class SecurityGroup(VpcResource):
@@ -131,15 +139,16 @@ class SecurityGroup(VpcResource):
         if self.params["name"] == _DEFAULT and self.params["state"] == "absent":
             raise RefusalError("AWS deletes it together with its VPC and nobody else can; delete the VPC instead")
         plan = super().plan()
-        if plan.action == "create" and self.params["name"] != _DEFAULT and not plan.after.get("description"):
+        if plan.action == "create" and not plan.after.get("description"):
             raise RefusalError("a new security group needs a description; give one")
         return plan
 
     def find(self) -> State | None:
-        """Return the group in normal form."""
+        """Return the group in normal form; before there is a VPC, its own group as AWS is going to make it."""
         group = self._read()
         if group is None:
-            return None
+            coming = self.params["name"] == _DEFAULT and self.params["state"] == "present" and self.vpc.id is None
+            return dict(_AS_MADE) if coming else None
         own = group["GroupId"]
         return {
             "id": own,
@@ -153,8 +162,6 @@ class SecurityGroup(VpcResource):
 
     def create(self, desired: State) -> None:
         """Create the group, then make its rules, of which AWS has already added one, the wanted ones."""
-        if self.params["name"] == _DEFAULT:
-            raise RefusalError(f"AWS makes it together with the VPC {self.vpc.name}; create that first")
         for rule in [*desired.get("ingress", []), *desired.get("egress", [])]:
             if rule.get("security_group") != self.params["name"]:
                 rules.dump(rule, self._id_of)  # a missing group is told before the first write
@@ -172,6 +179,7 @@ class SecurityGroup(VpcResource):
 
     def update(self, current: State, changes: State) -> None:
         """Revoke first: AWS refuses a rule that differs from a present one in its description alone."""
+        self.vpc.need_id()
         own = {self.params["name"]: current["id"]}
         added = {
             side: [
@@ -199,10 +207,10 @@ class SecurityGroup(VpcResource):
     def _read(self) -> dict[str, Any] | None:
         if self.vpc.id is None:
             return None
-        wanted = filters({"group-name": [self.params["name"]], "vpc-id": [self.vpc.id]})
-        pages = self.ec2.get_paginator("describe_security_groups").paginate(Filters=wanted)
+        # All groups of the VPC: one question, whichever of them is asked about.
+        pages = self.ec2.get_paginator("describe_security_groups").paginate(Filters=filters({"vpc-id": [self.vpc.id]}))
         found: list[dict[str, Any]] = pages.build_full_result()["SecurityGroups"]
-        return found[0] if found else None
+        return next((group for group in found if group["GroupName"] == self.params["name"]), None)
 
     def _rule_ids(self, group: str, side: str, gone: list[Rule]) -> list[str]:
         """Return the ids of these rules; AWS revokes by id what it may have grouped in another way than we would."""

@@ -61,6 +61,11 @@ options:
     description: Volumes, in the words of the ECS API, in any order.
     type: list
     elements: dict
+  other_settings:
+    description:
+      - What a revision holds that this module has no option for, for example C(pidMode), in the words of the ECS API.
+      - Only V({}) is possible; what is there is left out of the next revision.
+    type: dict
 notes:
   - Exists because community.aws.ecs_taskdefinition ignores changes of environment, secrets, sizes, roles and platform.
 extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
@@ -90,6 +95,7 @@ resource:
   type: dict
 """
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ansible.module_utils.tamma import tags, task_data
@@ -125,6 +131,7 @@ class TaskDefinition(Resource):
             },
         },
         "volumes": {"type": "list", "elements": "dict"},
+        "other_settings": {"type": "dict"},
     }
     needed = ("container_definitions",)
     computed = renewed = ("arn", "revision")
@@ -148,16 +155,20 @@ class TaskDefinition(Resource):
     def check(self, desired: State) -> None:
         """Refuse duplicates, and a disk that ECS does not have."""
         refuse_duplicates(desired["container_definitions"])
+        if desired.get("other_settings"):
+            raise RefusalError("other_settings can only be empty; leave the option out to keep what is there")
         if desired.get("ephemeral_storage_gib", _STORAGE[0]) not in _STORAGE:
             raise RefusalError(f"ephemeral_storage_gib must be {_STORAGE[0]} to {_STORAGE[-1]}; leave it out for 20")
 
     def plan(self) -> Plan:
-        """Refuse sizes and modes that Fargate does not have, judged with what is carried over."""
+        """Refuse what Fargate does not have, judged with what is carried over; tags need no new revision."""
         plan = super().plan()
         if plan.changed and "FARGATE" in plan.after.get("requires_compatibilities", []):
             if plan.after.get("network_mode") != "awsvpc":
                 raise RefusalError("Fargate needs the network mode awsvpc; set network_mode")
             refuse_fargate_size(plan.after.get("cpu"), plan.after.get("memory"))
+        if plan.action == "update" and set(plan.changes) == {"tags"}:
+            return replace(plan, after={**plan.after, **{name: plan.before[name] for name in self.renewed}})
         return plan
 
     def find(self) -> State | None:

@@ -40,6 +40,11 @@ options:
     description: Patterns of messages that are delivered; others are deleted. V([]) for all messages.
     type: list
     elements: dict
+  exclusive:
+    description:
+      - Whether the queue feeds no other function and the function takes from nothing else. V(true) deletes other mappings,
+        which are shown instead of the value; V(false) keeps them.
+    type: bool
 notes:
   - Exists because amazon.aws.lambda_event fails in check mode before the function exists and has no concurrency limit,
     filters or tags.
@@ -69,6 +74,7 @@ resource:
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ansible.module_utils.tamma import tags
@@ -98,8 +104,11 @@ class Mapping(Resource):
         "function_response_types": {"type": "list", "elements": "str"},
         "maximum_concurrency": {"type": "int"},
         "filter_criteria": {"type": "list", "elements": "dict"},
+        "exclusive": {"type": "bool"},
     }
     computed = ("uuid", "arn")
+    _of_queue: Sequence[dict[str, Any]] = ()
+    _others: Sequence[dict[str, Any]] = ()
 
     @property
     def name(self) -> str:
@@ -109,6 +118,8 @@ class Mapping(Resource):
     def desired(self) -> State:
         """Return the given properties, lists whose order means nothing sorted."""
         state = super().desired()
+        if state.get("exclusive") is False:
+            del state["exclusive"]
         if "function_response_types" in state:
             state["function_response_types"] = sorted(state["function_response_types"])
         if "filter_criteria" in state:
@@ -144,9 +155,10 @@ class Mapping(Resource):
         return plan
 
     def find(self) -> State | None:
-        """Return the mapping in normal form; two for the same pair are refused."""
+        """Return the mapping in normal form; two for the same pair are refused unless the others may be deleted."""
         found = self._list()
-        if len(found) > 1:
+        self._others = [*found[1:], *self._foreign()] if self._exclusive else []
+        if len(found) > 1 and not self._exclusive:
             raise RefusalError(
                 f"{len(found)} mappings join the two; delete all but one of {', '.join(item['UUID'] for item in found)}"
             )
@@ -160,6 +172,7 @@ class Mapping(Resource):
             "function_response_types": sorted(raw.get("FunctionResponseTypes", [])),
             "maximum_concurrency": raw.get("ScalingConfig", {}).get("MaximumConcurrency", 0),
             "filter_criteria": sorted((json.loads(item["Pattern"]) for item in filters), key=_json),
+            "exclusive": sorted(map(_ends, self._others)) or True,
             "tags": self._tags(raw),
             "uuid": raw["UUID"],
             "arn": self._mapping_arn(raw),
@@ -167,6 +180,7 @@ class Mapping(Resource):
 
     def create(self, desired: State) -> None:
         """Create the mapping and wait until it is in force."""
+        self._drop_others()
         arn, function, labels = self.arn("sqs", self.params["queue"]), self.params["function"], desired.get("tags")
         more = {"Tags": labels} if labels else {}
         # The role's rights on the queue take some seconds to spread; AWS checks them while it creates the mapping.
@@ -182,6 +196,8 @@ class Mapping(Resource):
     def update(self, current: State, changes: State) -> None:
         """Change the mapping and its tags, and wait until that is in force."""
         settings = _to_aws(changes)
+        if "exclusive" in changes:
+            self._drop_others()
         if settings:
             self._set(current["uuid"], settings)
         if "tags" in changes:
@@ -200,20 +216,50 @@ class Mapping(Resource):
         )
         poll(lambda: not self._list(deleting=True), what=f"deletion of the mapping {current['uuid']}")
 
+    @property
+    def _exclusive(self) -> bool:
+        return bool(self.params["exclusive"]) and self.params["state"] == "present"
+
     def _list(self, *, deleting: bool = False) -> list[dict[str, Any]]:
-        arn = self.arn("sqs", self.params["queue"])
-        pages = self.client("lambda").get_paginator("list_event_source_mappings")
+        """Return the mappings that join the two, in a lasting order."""
+        mine = {"EventSourceArn": self.arn("sqs", self.params["queue"]), "FunctionName": self.params["function"]}
+        if not self._exclusive:
+            found = self._ask(**mine)
+        else:
+            self._of_queue = self._ask(EventSourceArn=mine["EventSourceArn"])
+            found = [item for item in self._of_queue if _function(item) == self.params["function"]]
+        return sorted((item for item in found if deleting or item["State"] != "Deleting"), key=lambda item: item["UUID"])
+
+    def _foreign(self) -> list[dict[str, Any]]:
+        """Return the mappings that join one of the two with something else."""
+        arn, mine = self.arn("sqs", self.params["queue"]), self.params["function"]
+        thieves = [item for item in self._of_queue if _function(item) != mine]
+        sources = [item for item in self._ask(FunctionName=mine) if item.get("EventSourceArn") != arn]
+        return [item for item in [*thieves, *sources] if item["State"] != "Deleting"]
+
+    def _ask(self, **by: str) -> list[dict[str, Any]]:
+        pages = self.client("lambda").get_paginator("list_event_source_mappings").paginate(**by)
         try:
-            found = [
-                item
-                for page in pages.paginate(EventSourceArn=arn, FunctionName=self.params["function"])
-                for item in page["EventSourceMappings"]
-            ]
+            return [item for page in pages for item in page["EventSourceMappings"]]
         except ClientError as error:
             if is_code(error, "ResourceNotFoundException"):  # the function is not there yet, or no longer
                 return []
             raise
-        return [item for item in found if deleting or item["State"] != "Deleting"]
+
+    def _drop_others(self) -> None:
+        for other in self._others:
+            retry_on(
+                lambda uuid=other["UUID"]: self.client("lambda").delete_event_source_mapping(UUID=uuid),
+                "ResourceInUseException",
+            )
+            poll(lambda uuid=other["UUID"]: self._is_gone(uuid), what=f"deletion of the mapping {other['UUID']}")
+
+    def _is_gone(self, uuid: str) -> bool:
+        try:
+            self.client("lambda").get_event_source_mapping(UUID=uuid)
+        except ClientError as error:
+            return is_code(error, "ResourceNotFoundException")
+        return False
 
     def _set(self, uuid: str, settings: dict[str, Any]) -> None:
         # A mapping that is still being changed refuses the next change.
@@ -249,6 +295,14 @@ class Mapping(Resource):
                 f"the queue hides a message for {hidden} s and the function may work for {works} s; "
                 f"raise visibility_timeout to {6 * works}, or lower the function's timeout"
             )
+
+
+def _function(raw: dict[str, Any]) -> str:
+    return str(raw["FunctionArn"]).split(":function:")[-1].partition(":")[0]
+
+
+def _ends(raw: dict[str, Any]) -> str:
+    return f"{raw.get('EventSourceArn', '?')} to {_function(raw)} ({raw['UUID']})"
 
 
 def _json(value: Any) -> str:

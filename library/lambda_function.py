@@ -87,10 +87,23 @@ options:
     description: The function's URL. V(iam) wants signed requests, V(public) lets everyone in whom the policy allows.
     type: str
     choices: [absent, iam, public]
+  versions:
+    description: Published versions, which have policies of their own. Only V([]) is possible; others are deleted.
+    type: list
+    elements: str
+  aliases:
+    description: Aliases, which have policies and URLs of their own. Only V([]) is possible; others are deleted.
+    type: list
+    elements: str
+  other_settings:
+    description:
+      - What the function has that this module has no option for (C(VpcConfig), C(DeadLetterConfig), C(KMSKeyArn),
+        C(FileSystemConfigs), C(SnapStart)), in the words of Lambda's API. Only V({}) is possible; the rest is removed.
+    type: dict
 notes:
   - Exists because amazon.aws.lambda shows no diff, cannot clear a description, does not see who else may invoke the
     function, and knows no reserved concurrency, ephemeral storage or logging.
-  - Policies and URLs of versions and aliases are not looked at.
+  - Policies and URLs of versions and aliases are not looked at; O(versions) and O(aliases) forbid having any.
 extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
 """
 
@@ -127,6 +140,10 @@ from botocore.exceptions import ClientError
 
 _TEXT, _NUMBER = {"type": "str"}, {"type": "int"}
 _UNRESERVED = -1
+_QUALIFIERS = {  # option: the call that lists, its items, their name
+    "versions": ("list_versions_by_function", "Versions", "Version"),
+    "aliases": ("list_aliases", "Aliases", "Name"),
+}
 _URL_KINDS = {"iam": "AWS_IAM", "public": "NONE"}
 
 
@@ -138,7 +155,8 @@ class Function(Resource):
         **dict.fromkeys(("runtime", "handler", "role", "description"), _TEXT),
         **dict.fromkeys(("timeout", "memory_size", "ephemeral_storage", "reserved_concurrency"), _NUMBER),
         "architecture": {"type": "str", "choices": ["x86_64", "arm64"]},
-        "layers": {"type": "list", "elements": "str"},
+        **{name: {"type": "list", "elements": "str"} for name in ("layers", *_QUALIFIERS)},
+        "other_settings": {"type": "dict"},
         "environment_variables": {"type": "dict"},
         "tracing_mode": {"type": "str", "choices": ["Active", "PassThrough"]},
         "logging_config": {"type": "dict", "options": functions.LOGGING_OPTIONS},
@@ -162,6 +180,8 @@ class Function(Resource):
         functions.check(desired)
         if desired.get("reserved_concurrency", _UNRESERVED) < _UNRESERVED:
             raise RefusalError("reserved_concurrency is below -1; give -1 for no reservation, or a number")
+        if any(desired.get(name) for name in _QUALIFIERS):
+            raise RefusalError("versions and aliases can only be empty; leave them out to keep what is there")
         statements = desired.get("policy", {}).get("Statement", [])
         if len({function_policy.grant(statement)["StatementId"] for statement in statements}) < len(statements):
             raise RefusalError("two statements of policy have the same Sid; give each its own")
@@ -185,6 +205,7 @@ class Function(Resource):
         if self.params.get("function_url") is not None:
             url = self._read("get_function_url_config")
             state["function_url"] = ("iam" if url["AuthType"] == "AWS_IAM" else "public") if url else "absent"
+        state |= {name: self._qualifiers(name) for name in _QUALIFIERS if self.params.get(name) is not None}
         return state
 
     def create(self, desired: State) -> None:
@@ -199,7 +220,8 @@ class Function(Resource):
 
     def update(self, current: State, changes: State) -> None:
         """Change the configuration, then the code, then what stands beside them; each only when it differs."""
-        aws, settings = self.client("lambda"), functions.dump(changes)
+        present = current["other_settings"] if "other_settings" in changes else ()
+        aws, settings = self.client("lambda"), functions.dump(changes, present)
         if settings:
             self._change(lambda: aws.update_function_configuration(FunctionName=self.name, **settings))
         if "code_sha256" in changes or "architecture" in changes:
@@ -237,6 +259,11 @@ class Function(Resource):
             raise
         return answer
 
+    def _qualifiers(self, option: str) -> list[str]:
+        listing, items, member = _QUALIFIERS[option]
+        pages = self.client("lambda").get_paginator(listing).paginate(FunctionName=self.name)
+        return sorted(item[member] for page in pages for item in page[items] if item[member] != "$LATEST")
+
     def _change(self, call: Any) -> None:
         # Lambda refuses a change while it is still at work on the one before, which may be that of a run that was cut.
         retry_on(lambda: _spread(call), "ResourceConflictException")
@@ -254,6 +281,10 @@ class Function(Resource):
 
     def _update_rest(self, current: State, changes: State) -> None:
         aws = self.client("lambda")
+        for name in current.get("aliases", []) if "aliases" in changes else []:
+            aws.delete_alias(FunctionName=self.name, Name=name)
+        for version in current.get("versions", []) if "versions" in changes else []:
+            aws.delete_function(FunctionName=self.name, Qualifier=version)
         if changes.get("reserved_concurrency", current["reserved_concurrency"]) != current["reserved_concurrency"]:
             reserved = changes["reserved_concurrency"]
             if reserved == _UNRESERVED:

@@ -34,6 +34,9 @@ options:
     description: How many of the newest versions stay when a new one is published.
     type: int
     default: 3
+  policy:
+    description: Who else may use the latest version. Only V({}) is possible; what is there is removed.
+    type: dict
 notes:
   - Exists because amazon.aws.lambda_layer publishes a new version on every run.
   - AWS has no tags for layers.
@@ -62,13 +65,16 @@ resource:
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.module_utils.tamma.archive import build_layer, layer_hash
-from ansible.module_utils.tamma.errors import RefusalError
-from ansible.module_utils.tamma.plan import State
+from ansible.module_utils.tamma.errors import RefusalError, is_code
+from ansible.module_utils.tamma.plan import Plan, State
+from ansible.module_utils.tamma.policy import canonical
 from ansible.module_utils.tamma.resource import Resource, run
+from botocore.exceptions import ClientError
 
 _OLDEST_MINOR = 12  # older runtimes are on Amazon Linux 2, whose glibc cannot load manylinux_2_28
 _MOST_BYTES = 50 * 1024 * 1024  # of a zip that is uploaded in the request
@@ -79,7 +85,7 @@ class Layer(Resource):
     """The latest version of a layer, known by what it was built of."""
 
     kind = "Lambda layer"
-    spec: ClassVar = {}
+    spec: ClassVar = {"policy": {"type": "dict"}}
     controls: ClassVar = {
         "requirements": {"type": "path"},
         "python_version": {"type": "str", "default": "3.13"},
@@ -93,16 +99,24 @@ class Layer(Resource):
 
     def desired(self) -> State:
         """Return what the layer shall be built of."""
-        return {"content_hash": layer_hash(*self._inputs())}
+        return {"content_hash": layer_hash(*self._inputs()), **super().desired()}
 
     def check(self, desired: State) -> None:
         """Refuse runtimes that cannot load the packages, and keeping no version."""
-        del desired
+        if desired.get("policy"):
+            raise RefusalError("policy can only be empty; leave the option out where others use the layer")
         match = re.fullmatch(r"3\.(\d+)", self.params["python_version"])
         if not match or int(match[1]) < _OLDEST_MINOR:
             raise RefusalError(f"python_version is {self.params['python_version']}; choose 3.{_OLDEST_MINOR} or newer")
         if self.params["keep_versions"] < 1:
             raise RefusalError("keep_versions must be 1 or more; to remove the layer set state: absent")
+
+    def plan(self) -> Plan:
+        """Plan as usual; there is a new version only when the content changes."""
+        plan = super().plan()
+        if plan.action != "update" or "content_hash" in plan.changes:
+            return plan
+        return replace(plan, after={**plan.after, **{name: plan.before[name] for name in self.renewed}})
 
     def find(self) -> State | None:
         """Return the latest version, or None when the layer has none."""
@@ -115,6 +129,7 @@ class Layer(Resource):
             "content_hash": description.removeprefix(_MARK) if description.startswith(_MARK) else "",
             "layer_version_arn": latest["LayerVersionArn"],
             "version": latest["Version"],
+            **({} if self.params.get("policy") is None else {"policy": self._policy(latest["Version"])}),
         }
 
     def create(self, desired: State) -> None:
@@ -133,9 +148,14 @@ class Layer(Resource):
         self._remove(self._versions()[self.params["keep_versions"] :])
 
     def update(self, current: State, changes: State) -> None:
-        """Publish a new version: versions never change."""
-        del current
-        self.create(changes)
+        """Publish a new version, because versions never change; or take away what others may do with the latest."""
+        if "content_hash" in changes:
+            self.create(changes)
+            return
+        for statement in current["policy"]["Statement"]:
+            self.client("lambda").remove_layer_version_permission(
+                LayerName=self.name, VersionNumber=current["version"], StatementId=statement["Sid"]
+            )
 
     def delete(self, current: State) -> None:
         """Delete every version; functions that use one keep it."""
@@ -144,6 +164,16 @@ class Layer(Resource):
 
     def _inputs(self) -> tuple[Path, str, str]:
         return Path(self.params["requirements"]), self.params["python_version"], self.params["architecture"]
+
+    def _policy(self, version: int) -> dict[str, Any]:
+        try:
+            answer = self.client("lambda").get_layer_version_policy(LayerName=self.name, VersionNumber=version)
+        except ClientError as error:
+            if is_code(error, "ResourceNotFoundException"):
+                return {}
+            raise
+        policy = canonical(answer["Policy"]) or {}
+        return policy if policy.get("Statement") else {}
 
     def _versions(self) -> list[dict[str, Any]]:
         """Return the versions, newest first."""

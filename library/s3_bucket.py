@@ -44,6 +44,12 @@ options:
     description: Who owns objects that other accounts put. V(BucketOwnerEnforced) switches access control lists off.
     type: str
     choices: [BucketOwnerEnforced, BucketOwnerPreferred, ObjectWriter]
+  acl:
+    description:
+      - V(private) takes away all rights that an access control list gives to others than the owner.
+      - It goes before O(object_ownership), which AWS does not enforce while others have such rights.
+    type: str
+    choices: [private]
   policy:
     description: The whole bucket policy; V({}) removes it.
     type: dict
@@ -109,6 +115,15 @@ options:
       - The whole notification configuration in the names of GetBucketNotificationConfiguration; V({}) removes it.
       - Every entry of a list needs an C(Id).
     type: dict
+  website:
+    description: The whole website configuration in the names of GetBucketWebsite; V({}) removes it.
+    type: dict
+  replication:
+    description: Where objects are copied to, in the names of ReplicationConfiguration; V({}) ends it.
+    type: dict
+  logging:
+    description: Where requests are logged, with their signatures, in the names of LoggingEnabled; V({}) ends it.
+    type: dict
   force_delete:
     description: Whether O(state=absent) first deletes all objects, old versions, delete markers and unfinished uploads.
     type: bool
@@ -150,6 +165,7 @@ from ansible.module_utils.tamma.resource import Resource, run
 from ansible.module_utils.tamma.wait import retry_on
 from botocore.exceptions import ClientError
 
+_NEW = {"versioning": "suspended", "acl": "private"}  # what a new bucket is anyway, beside having nothing configured
 _STRINGS = {"type": "list", "elements": "str"}
 
 
@@ -169,6 +185,7 @@ class Bucket(Resource):
         },
         "public_access_block": {"type": "bool"},
         "object_ownership": {"type": "str", "choices": ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]},
+        "acl": {"type": "str", "choices": ["private"]},
         "policy": {"type": "dict"},
         "cors_rules": {
             "type": "list",
@@ -194,7 +211,7 @@ class Bucket(Resource):
                 "abort_incomplete_multipart_upload_days": {"type": "int"},
             },
         },
-        "notifications": {"type": "dict"},
+        **{name: {"type": "dict"} for name in ("notifications", "website", "replication", "logging")},
     }
     controls: ClassVar = {"force_delete": {"type": "bool", "default": False}}
     computed = ("arn",)
@@ -254,12 +271,12 @@ class Bucket(Resource):
                 raise RefusalError("the name belongs to another account; choose another one") from error
             raise
         s3.get_waiter("bucket_exists").wait(Bucket=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-        self.update({}, desired)
+        self.update({}, {name: value for name, value in desired.items() if value and value != _NEW.get(name)})
 
     def update(self, current: State, changes: State) -> None:
         """Write every property that changes, in the order of the options: closing comes before opening."""
         del current
-        order = ["public_access_block", *changes]
+        order = ["public_access_block", "acl", *changes]
         for name in dict.fromkeys(name for name in order if name in changes):
             buckets.write(self.client("s3"), self.name, name, changes[name])
 

@@ -43,17 +43,15 @@ options:
     type: str
     choices: [perQueue, perMessageGroupId]
   redrive_policy:
-    description: Where a message goes that was received too often.
+    description: Where a message goes that was received too often; V({}) for nowhere.
     type: dict
     suboptions:
       dead_letter_queue:
-        description: Name of the dead-letter queue in the same account and region.
+        description: Name of the dead-letter queue in the same account and region. Needed with the other one.
         type: str
-        required: true
       max_receive_count:
-        description: Receives after which a message goes there (1-1000).
+        description: Receives after which a message goes there (1-1000). Needed with the other one.
         type: int
-        required: true
   redrive_allow_policy:
     description: Which queues may use this one as their dead-letter queue.
     type: dict
@@ -127,8 +125,8 @@ class Queue(Resource):
         "redrive_policy": {
             "type": "dict",
             "options": {
-                "dead_letter_queue": {"type": "str", "required": True},
-                "max_receive_count": {"type": "int", "required": True},
+                "dead_letter_queue": {"type": "str"},
+                "max_receive_count": {"type": "int"},
             },
         },
         "redrive_allow_policy": {
@@ -157,6 +155,8 @@ class Queue(Resource):
             allow["source_queues"] = sorted(allow.get("source_queues", [])) if by_queue else []
         if "policy" in state:
             state["policy"] = canonical(state["policy"]) if state["policy"] else {}
+        if state.get("redrive_policy") == {}:
+            state["redrive_policy"] = None
         return state
 
     def check(self, desired: State) -> None:
@@ -180,6 +180,8 @@ class Queue(Resource):
 
     def _check_redrive(self, desired: State) -> None:
         redrive, allow = desired.get("redrive_policy"), desired.get("redrive_allow_policy")
+        if redrive and len(redrive) < len(self.spec["redrive_policy"]["options"]):
+            raise RefusalError("redrive_policy needs dead_letter_queue and max_receive_count; give both, or {} for none")
         if redrive and not 1 <= redrive["max_receive_count"] <= _MOST_RECEIVES:
             raise RefusalError(f"max_receive_count is {redrive['max_receive_count']}; choose 1 to 1000")
         if redrive and redrive["dead_letter_queue"].endswith(".fifo") != self.fifo:
@@ -212,7 +214,7 @@ class Queue(Resource):
 
     def create(self, desired: State) -> None:
         """Create the queue; AWS keeps a deleted queue's name for a minute."""
-        attributes = queues.dump(desired, self._queue_arn)
+        attributes = {name: text for name, text in queues.dump(desired, self._queue_arn).items() if text}
         if self.fifo:
             attributes["FifoQueue"] = "true"
         try:

@@ -19,14 +19,14 @@ options:
   type:
     description:
       - Type of the parameter. Needed when O(state=present).
-      - AWS cannot change a type; such a change is refused, never done by replacing the parameter.
+      - AWS cannot change a type. The parameter is replaced, with its value, which is an option; old versions are lost.
     type: str
     choices: [String, SecureString, StringList]
   value:
     description: The value. Needed when O(state=present). Never shown, whatever the type.
     type: str
   tier:
-    description: Storage tier. AWS can raise V(Standard) to V(Advanced), not the other way round.
+    description: Storage tier. AWS can raise V(Standard) to V(Advanced); the other way the parameter is replaced.
     type: str
     choices: [Standard, Advanced]
   key_id:
@@ -64,7 +64,7 @@ from typing import Any, ClassVar
 
 from ansible.module_utils.tamma import tags
 from ansible.module_utils.tamma.errors import RefusalError, is_code
-from ansible.module_utils.tamma.plan import Plan, State
+from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.resource import Resource, run
 from botocore.exceptions import ClientError
 
@@ -84,7 +84,6 @@ class Parameter(Resource):
         "description": {"type": "str"},
     }
     needed = ("type", "value")
-    immutable: ClassVar = {"type": "delete the parameter first (state: absent), then run again"}
     computed = ("arn", "version")
     renewed = ("version",)
     hidden = frozenset({"value"})
@@ -98,13 +97,6 @@ class Parameter(Resource):
             raise RefusalError(f"the value has {size} bytes and the tier takes 1 to {most}; set tier, or shorten it")
         if desired.get("key_id") and desired["type"] != "SecureString":
             raise RefusalError("key_id is for type SecureString; leave it out, or change the type")
-
-    def plan(self) -> Plan:
-        """Plan as usual; the tier can only grow."""
-        plan = super().plan()
-        if plan.changes.get("tier") == ("Advanced", "Standard"):
-            raise RefusalError("AWS cannot lower the tier to Standard; delete the parameter first, then run again")
-        return plan
 
     def find(self) -> State | None:
         """Return the parameter in normal form, decrypted."""
@@ -138,6 +130,13 @@ class Parameter(Resource):
     def update(self, current: State, changes: State) -> None:
         """Write a new version when anything but tags changes; what is not managed is written as it was."""
         ssm = self.client("ssm")
+        if "type" in changes or (current["tier"], changes.get("tier")) == ("Advanced", "Standard"):
+            kept = {**current, **changes}
+            # AWS's own key, which only secrets have, comes with the type.
+            kept["key_id"] = kept["key_id"] if kept["type"] == "SecureString" else None
+            self.delete(current)
+            self.create(kept)
+            return
         if set(changes) - {"tags"}:
             ssm.put_parameter(Name=self.name, Overwrite=True, **_to_aws({**current, **changes}))
         if "tags" in changes:

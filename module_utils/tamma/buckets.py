@@ -20,6 +20,8 @@ _CORS = {
     "expose_headers": "ExposeHeaders",
     "max_age_seconds": "MaxAgeSeconds",
 }
+_WEBSITE = ("RedirectAllRequestsTo", "IndexDocument", "ErrorDocument", "RoutingRules")
+_LOGGING = ("TargetBucket", "TargetPrefix", "TargetGrants", "TargetObjectKeyFormat")
 _DAYS = {  # our name: the rule's member and the member in it
     "expiration_days": ("Expiration", "Days"),
     "expired_object_delete_marker": ("Expiration", "ExpiredObjectDeleteMarker"),
@@ -101,6 +103,22 @@ def _dump_encryption(value: dict[str, Any]) -> dict[str, Any]:
         default["KMSMasterKeyID"] = value["kms_key_id"]
     rule = {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": value["bucket_key_enabled"]}
     return {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}
+
+
+def _load_grants(answer: dict[str, Any]) -> str | list[dict[str, str]]:
+    """Return `private` when the owner alone has rights, else everybody else's."""
+    owner = answer.get("Owner", {}).get("ID")
+    others = []
+    for grant in answer.get("Grants", []):
+        who = grant["Grantee"]
+        if who.get("ID") != owner or who.get("URI"):
+            name = who.get("URI") or who.get("ID") or who.get("EmailAddress")
+            others.append({"grantee": str(name), "permission": str(grant["Permission"])})
+    return sorted(others, key=lambda grant: (grant["grantee"], grant["permission"])) or "private"
+
+
+def _plain(found: dict[str, Any], *members: str) -> dict[str, Any]:
+    return {name: found[name] for name in members if found.get(name)}
 
 
 def _load_blocks(answer: dict[str, Any]) -> bool | dict[str, bool]:
@@ -214,6 +232,12 @@ _PROPERTIES = {
         missing=("ServerSideEncryptionConfigurationNotFoundError",),
         normal=lambda value: {**value, "kms_key_id": value.get("kms_key_id")},
     ),
+    "acl": Property(
+        get="get_bucket_acl",
+        load=_load_grants,
+        put="put_bucket_acl",
+        dump=lambda value: {"ACL": value},
+    ),
     "public_access_block": Property(
         get="get_public_access_block",
         load=_load_blocks,
@@ -262,6 +286,28 @@ _PROPERTIES = {
         put="put_bucket_notification_configuration",
         dump=lambda value: {"NotificationConfiguration": value},
         normal=_normal_notifications,
+    ),
+    "website": Property(
+        get="get_bucket_website",
+        load=lambda answer: _plain(answer, *_WEBSITE),
+        put="put_bucket_website",
+        dump=lambda value: {"WebsiteConfiguration": value},
+        missing=("NoSuchWebsiteConfiguration",),
+        delete="delete_bucket_website",
+    ),
+    "replication": Property(
+        get="get_bucket_replication",
+        load=lambda answer: _plain(answer.get("ReplicationConfiguration", {}), "Role", "Rules"),
+        put="put_bucket_replication",
+        dump=lambda value: {"ReplicationConfiguration": value},
+        missing=("ReplicationConfigurationNotFoundError",),
+        delete="delete_bucket_replication",
+    ),
+    "logging": Property(
+        get="get_bucket_logging",
+        load=lambda answer: _plain(answer.get("LoggingEnabled", {}), *_LOGGING),
+        put="put_bucket_logging",
+        dump=lambda value: {"BucketLoggingStatus": {"LoggingEnabled": value} if value else {}},
     ),
     "tags": Property(
         get="get_bucket_tagging",

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ LOGGING_OPTIONS = {
     "application_log_level": {"type": "str", "choices": ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]},
     "system_log_level": {"type": "str", "choices": ["DEBUG", "INFO", "WARN"]},
     "log_group": {"type": "str"},
+}
+# Settings without an option of ours: what takes each away.
+_OTHERS: dict[str, Any] = {
+    "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
+    "DeadLetterConfig": {"TargetArn": ""},
+    "KMSKeyArn": "",
+    "FileSystemConfigs": [],
+    "SnapStart": {"ApplyOn": "None"},
 }
 _LEVELS = ("application_log_level", "system_log_level")
 # Option: least, most, unit. Lambda's quotas, and the API reference of CreateFunction.
@@ -69,11 +78,24 @@ def load(raw: dict[str, Any]) -> State:
         "environment_variables": dict(raw.get("Environment", {}).get("Variables", {})),
         "tracing_mode": raw.get("TracingConfig", {}).get("Mode", "PassThrough"),
         "logging_config": {ours: logging[theirs] for ours, theirs in _LOGGING.items() if logging.get(theirs)},
+        "other_settings": _others(raw),
     }
 
 
-def dump(state: State) -> dict[str, Any]:
-    """Return those of the properties that CreateFunction and UpdateFunctionConfiguration share, in AWS's names."""
+def _others(raw: dict[str, Any]) -> dict[str, Any]:
+    found = {name: raw.get(name) for name in _OTHERS}
+    vpc, letters, snap = (found.pop(name) or {} for name in ("VpcConfig", "DeadLetterConfig", "SnapStart"))
+    found["VpcConfig"] = {name: vpc[name] for name in _OTHERS["VpcConfig"] if vpc.get(name)}
+    found["DeadLetterConfig"] = letters if letters.get("TargetArn") else {}
+    found["SnapStart"] = {"ApplyOn": snap["ApplyOn"]} if snap.get("ApplyOn", "None") != "None" else {}
+    return {name: value for name, value in found.items() if value}
+
+
+def dump(state: State, present: Iterable[str] = ()) -> dict[str, Any]:
+    """Return those of the properties that CreateFunction and UpdateFunctionConfiguration share, in AWS's names.
+
+    `present` names other settings that are there and shall not be.
+    """
     result: dict[str, Any] = {theirs: state[ours] for ours, theirs in _PLAIN.items() if ours in state}
     if "ephemeral_storage" in state:
         result["EphemeralStorage"] = {"Size": state["ephemeral_storage"]}
@@ -87,6 +109,8 @@ def dump(state: State) -> dict[str, Any]:
         logging = state["logging_config"]
         without = _LEVELS if logging.get("log_format") == "Text" else ()  # plain text has no levels
         result["LoggingConfig"] = {_LOGGING[name]: value for name, value in logging.items() if name not in without}
+    for name in present:
+        result[name] = _OTHERS[name]
     return result
 
 
@@ -117,6 +141,8 @@ def check(desired: State) -> None:
         raise RefusalError(f"role is {desired['role']!r}; give the ARN of a role")
     if len(desired.get("description", "")) > _LONGEST_DESCRIPTION:
         raise RefusalError(f"description has more than {_LONGEST_DESCRIPTION} characters; shorten it")
+    if desired.get("other_settings"):
+        raise RefusalError("other_settings can only be empty; leave the option out to keep what is there")
     _check_handler(desired["handler"], desired["runtime"])
     _check_layers(desired.get("layers", []))
     _check_environment(desired.get("environment_variables", {}))

@@ -39,6 +39,7 @@ SPEC: dict[str, Any] = {
     "user_data": {"type": "str"},
     "monitoring": {"type": "bool"},
     "instance_tags": {"type": "dict"},
+    "other_settings": {"type": "dict"},
 }
 """Argument specification; group names are looked up by the module."""
 
@@ -58,6 +59,12 @@ _VOLUME = {
 }
 _PLAIN = {"image_id": "ImageId", "instance_type": "InstanceType"}
 _TAGGED = ("instance", "volume")
+# Members that have an option; `SecurityGroups` are the same groups by name.
+_KNOWN = {
+    *_PLAIN.values(),
+    *("IamInstanceProfile", "SecurityGroupIds", "SecurityGroups", "MetadataOptions", "BlockDeviceMappings"),
+    *("UserData", "Monitoring", "TagSpecifications"),
+}
 
 
 def from_aws(data: dict[str, Any]) -> State:
@@ -72,6 +79,7 @@ def from_aws(data: dict[str, Any]) -> State:
         "user_data": base64.b64decode(data.get("UserData", "")).decode(errors="replace"),
         "monitoring": data.get("Monitoring", {}).get("Enabled", False),
         "instance_tags": _instance_tags(data),
+        "other_settings": {name: value for name, value in data.items() if name not in _KNOWN and value},
     }
 
 
@@ -98,6 +106,8 @@ def to_aws(old: dict[str, Any], state: State) -> dict[str, Any]:
         pairs = tags.to_pairs(state["instance_tags"])
         others = [item for item in old.get("TagSpecifications", []) if item["ResourceType"] not in _TAGGED]
         data["TagSpecifications"] = [*others, *({"ResourceType": kind, "Tags": pairs} for kind in _TAGGED if pairs)]
+    if "other_settings" in state:
+        data = {name: value for name, value in data.items() if name in _KNOWN}
     return {name: value for name, value in data.items() if value not in ([], {}, "")}
 
 

@@ -33,7 +33,8 @@ def load(raw: dict[str, str], *, fifo: bool) -> State:
         **state,
         "redrive_policy": _redrive(raw),
         "redrive_allow_policy": _redrive_allow(raw),
-        "sqs_managed_sse": raw.get("SqsManagedSseEnabled", "false") == "true",
+        # A KMS key takes its place; ministack 1.5.33 goes on saying true.
+        "sqs_managed_sse": raw.get("SqsManagedSseEnabled", "false") == "true" and not raw.get("KmsMasterKeyId"),
         "policy": canonical(raw.get("Policy")) or {},
     }
 
@@ -49,6 +50,8 @@ def dump(state: State, arn_of: Callable[[str], str]) -> dict[str, str]:
         target = arn_of(redrive["dead_letter_queue"])
         rule: dict[str, Any] = {"deadLetterTargetArn": target, "maxReceiveCount": redrive["max_receive_count"]}
         attributes["RedrivePolicy"] = json.dumps(rule)
+    elif "redrive_policy" in state:
+        attributes["RedrivePolicy"] = ""
     if allow := state.get("redrive_allow_policy"):
         rule = {"redrivePermission": allow["redrive_permission"]}
         if allow["source_queues"]:

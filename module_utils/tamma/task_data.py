@@ -21,6 +21,10 @@ _LISTS = {
     "requires_compatibilities": "requiresCompatibilities",
     "volumes": "volumes",
 }
+_OTHERS = (
+    *("ipcMode", "pidMode", "placementConstraints", "proxyConfiguration", "inferenceAccelerators"),
+    "enableFaultInjection",
+)
 _PLATFORM = {"cpu_architecture": "cpuArchitecture", "operating_system_family": "operatingSystemFamily"}
 
 
@@ -36,6 +40,7 @@ def from_aws(found: dict[str, Any], pairs: list[dict[str, str]], shape: Any) -> 
         "ephemeral_storage_gib": (found.get("ephemeralStorage") or {}).get("sizeInGiB"),
         "runtime_platform": {ours: platform.get(theirs) for ours, theirs in _PLATFORM.items()},
         "volumes": normal_volumes(found.get("volumes") or []),
+        "other_settings": {name: found[name] for name in _OTHERS if found.get(name)},
         "tags": tags.to_dict(pairs),
     }
 
@@ -49,6 +54,8 @@ def to_aws(state: State) -> dict[str, Any]:
     if "runtime_platform" in state:
         wanted = given(state["runtime_platform"])
         request["runtimePlatform"] = {_PLATFORM[name]: value for name, value in wanted.items()}
+    if "other_settings" in state:
+        request |= dict.fromkeys(_OTHERS, "")
     return request
 
 

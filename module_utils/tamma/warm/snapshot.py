@@ -149,7 +149,11 @@ def _ask(client: Any, question: Read) -> None:
 
 
 def _key(model: Any, params: Mapping[str, Any]) -> str:
-    request = [params.get(part) for part in ("method", "url", "query_string", "body")]
+    request = [params.get(part) for part in ("method", "url", "query_string")]
+    body = params.get("body")
+    with contextlib.suppress(TypeError, ValueError):  # no JSON
+        body = json.loads(body)  # the order of its members, which is that of the arguments, means nothing
+    request.append(body)
     return json.dumps([model.service_model.service_name, model.name, request], default=str, sort_keys=True)
 
 

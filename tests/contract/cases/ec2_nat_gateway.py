@@ -26,11 +26,18 @@ def _tag(aws: Aws) -> None:
     ec2.create_tags(Resources=[gateways[0]["NatGatewayId"]], Tags=tags)
 
 
+def _tag_address(aws: Aws) -> None:
+    ec2 = aws.client("ec2")
+    for address in ec2.describe_addresses()["Addresses"]:
+        if {"Key": "Name", "Value": NAME} in address.get("Tags", []):
+            ec2.delete_tags(Resources=[address["AllocationId"]], Tags=[{"Key": "Project"}])
+
+
 CASE = Case(
     module="ec2_nat_gateway",
     present={"name": NAME, "vpc": VPC, "subnet": "a", "tags": {"Project": "tamma"}},
     changed={"tags": {"Project": "tamma", "Environment": "dev"}},
-    drift=[Drift("tags", _tag)],
+    drift=[Drift("tags", _tag), Drift("address_tags", _tag_address)],
     refused=[Refusal({"subnet": "b"}, "cannot be changed")],
     parents=_parents,
 )

@@ -17,10 +17,24 @@ def _publish(aws: Aws) -> None:
     aws.client("lambda").publish_layer_version(LayerName="t-python", Content={"ZipFile": code.getvalue()})
 
 
+def _share(aws: Aws) -> None:
+    aws.client("lambda").add_layer_version_permission(
+        LayerName="t-python", VersionNumber=_latest(aws), StatementId="all", Action="lambda:GetLayerVersion", Principal="*"
+    )
+
+
+def _latest(aws: Aws) -> int:
+    versions = aws.client("lambda").list_layer_versions(LayerName="t-python")["LayerVersions"]
+    return max(int(version["Version"]) for version in versions)
+
+
 CASE = Case(
     module="lambda_layer",
-    present={"name": "t-python", "requirements": str(_LOCK), "python_version": "3.13", "architecture": "x86_64"},
-    drift=[Drift("content_hash", _publish, "foreign version")],
+    present={"name": "t-python", "requirements": str(_LOCK), "python_version": "3.13", "architecture": "x86_64", "policy": {}},
+    drift=[
+        Drift("policy", _share, "shared with everybody"),
+        Drift("content_hash", _publish, "foreign version"),
+    ],
     refused=[
         Refusal({"requirements": "/nowhere/lock.txt"}, "does not exist"),
         Refusal({"python_version": "3.9"}, "3.12 or newer"),

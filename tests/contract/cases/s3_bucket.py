@@ -80,7 +80,32 @@ def _transition(aws: Aws) -> None:
     aws.client("s3").put_bucket_lifecycle_configuration(Bucket="t-raw", LifecycleConfiguration={"Rules": [rule]})
 
 
-CASE = Case(
+def _open_list(aws: Aws) -> None:
+    # AWS lets nobody open a list before these two are gone.
+    aws.client("s3").delete_public_access_block(Bucket="t-raw")
+    owner = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    aws.client("s3").put_bucket_ownership_controls(Bucket="t-raw", OwnershipControls=owner)
+    aws.client("s3").put_bucket_acl(Bucket="t-raw", ACL="public-read")
+
+
+def _replicate(aws: Aws) -> None:
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="t-thief")
+    for bucket in ("t-raw", "t-thief"):
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ID": "copy", "Status": "Enabled", "Prefix": "", "Destination": {"Bucket": "arn:aws:s3:::t-thief"}}
+    role = f"arn:aws:iam::{aws.account_id}:role/copy"
+    s3.put_bucket_replication(Bucket="t-raw", ReplicationConfiguration={"Role": role, "Rules": [rule]})
+
+
+def _log(aws: Aws) -> None:
+    s3, target = aws.client("s3"), {"TargetBucket": "t-logs", "TargetPrefix": "raw/"}
+    s3.create_bucket(Bucket="t-logs", ObjectOwnership="ObjectWriter")
+    s3.put_bucket_acl(Bucket="t-logs", ACL="log-delivery-write")
+    s3.put_bucket_logging(Bucket="t-raw", BucketLoggingStatus={"LoggingEnabled": target})
+
+
+RAW = Case(
     module="s3_bucket",
     present={
         "name": "t-raw",
@@ -94,6 +119,7 @@ CASE = Case(
         ],
         "lifecycle_rules": [{"id": "expire", "expiration_days": 30, "abort_incomplete_multipart_upload_days": 1}],
         "notifications": {},
+        "website": {},
         "tags": {"environment": "test"},
     },
     changed={
@@ -119,6 +145,8 @@ CASE = Case(
         Drift("lifecycle_rules", _act("delete_bucket_lifecycle"), "removed"),
         Drift("notifications", _notify, "foreign notification"),
         Drift("object_ownership", _act("delete_bucket_ownership_controls"), "removed"),
+        Drift("versioning", _act("put_bucket_versioning", VersioningConfiguration={"Status": "Enabled"})),
+        Drift("website", _act("put_bucket_website", WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})),
         Drift("tags", _act("delete_bucket_tagging"), "removed"),
     ],
     refused=[
@@ -129,3 +157,17 @@ CASE = Case(
         Refusal({"notifications": {"QueueConfigurations": [{"QueueArn": "q"}]}}, "has no Id"),
     ],
 )
+
+# AWS lets nobody open a list while its owner enforces ownership, and copies only what has versions.
+OPENED = Case(
+    module="s3_bucket",
+    label="s3_bucket_opened",
+    present={"name": "t-raw", "acl": "private", "replication": {}, "logging": {}},
+    drift=[
+        Drift("acl", _open_list, "public"),
+        Drift("replication", _replicate, "to another bucket"),
+        Drift("logging", _log, "to another bucket"),
+    ],
+)
+
+CASES = [RAW, OPENED]

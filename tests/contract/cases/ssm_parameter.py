@@ -2,11 +2,17 @@
 
 from typing import Any
 
-from tests.contract.case import Case, Drift, Refusal
+from tests.contract.case import Aws, Case, Drift, Refusal
 
 
 def _put(name: str, **arguments: Any) -> Any:
     return lambda aws: aws.client("ssm").put_parameter(Name=name, Overwrite=True, **arguments)
+
+
+def _in_the_clear(aws: Aws) -> None:
+    ssm = aws.client("ssm")
+    ssm.delete_parameter(Name="/t/key")
+    ssm.put_parameter(Name="/t/key", Type="String", Value="first-secret")
 
 
 URL = Case(
@@ -20,10 +26,9 @@ URL = Case(
         "description": "where it is",
         "tags": {"environment": "test"},
     },
-    changed={"value": "https://two.example", "description": "", "tags": {"other": "1"}},
+    changed={"type": "StringList", "value": "https://two.example", "description": "", "tags": {"other": "1"}},
     drift=[Drift("value", _put("/t/url", Value="https://evil.example", Type="String"))],
     refused=[
-        Refusal({"type": "SecureString"}, "cannot be changed"),
         Refusal({"name": "/aws/url"}, "reserved"),
         Refusal({"value": "x" * 4_097}, "1 to 4096", "too long"),
         Refusal({"key_id": "alias/k"}, "for type SecureString"),
@@ -33,10 +38,12 @@ URL = Case(
 SECRET = Case(
     module="ssm_parameter",
     label="ssm_parameter_secret",
-    present={"name": "/t/key", "type": "SecureString", "value": "first-secret"},
+    present={"name": "/t/key", "type": "SecureString", "value": "first-secret", "tier": "Standard"},
     changed={"value": "second-secret", "tier": "Advanced", "description": "a key"},
-    drift=[Drift("value", _put("/t/key", Value="third-secret", Type="SecureString"))],
-    refused=[Refusal({"tier": "Standard"}, "cannot lower")],
+    drift=[
+        Drift("value", _put("/t/key", Value="third-secret", Type="SecureString")),
+        Drift("type", _in_the_clear, "in the clear"),
+    ],
 )
 
 CASES = [URL, SECRET]

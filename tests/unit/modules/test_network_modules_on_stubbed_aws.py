@@ -345,7 +345,7 @@ def test_the_default_group_is_not_deleted(aws: StubbedAws) -> None:
     assert "AWS deletes it together with its VPC and nobody else can; delete the VPC instead" in outcome.message
 
 
-def test_the_default_group_is_not_created(aws: StubbedAws) -> None:
+def test_the_default_group_comes_with_its_vpc_alone(aws: StubbedAws) -> None:
     aws.answers("ec2", "describe_vpcs", NO_VPC)
     outcome = aws.run("ec2_security_group", {"name": "default", "vpc": "v", "ingress": []})
-    assert "AWS makes it together with the VPC v; create that first" in outcome.message
+    assert "there is no VPC called v; create it first" in outcome.message
