@@ -71,18 +71,40 @@ class Outcome:
         return [call for call in self.calls if not call.partition(":")[2].startswith(_READING)]
 
 
+class KilledError(BaseException):
+    """The end of a process, as far as a module can see it: no handler of exceptions catches it."""
+
+
 @dataclass
 class Recorder:
-    """Collects the operations of the boto3 clients it is attached to."""
+    """Collects the operations of the boto3 clients it is attached to, and can end a module after any of them."""
 
     calls: list[str] = field(default_factory=list)
+    _writes_left: int = 0
 
     def attach(self, client: Any) -> None:
         """Record every call of this client from now on."""
-        client.meta.events.register("before-call", self._note)
+        # The earliest event of a call: from before-call on, botocore's Stubber answers in the place of later handlers.
+        client.meta.events.register("provide-client-params", self._note)
+        client.meta.events.register("after-call", self._kill)
+
+    @contextlib.contextmanager
+    def killing(self, after_writes: int) -> Iterator[None]:
+        """Raise KilledError in a client as soon as so many calls that may change something have been answered."""
+        self._writes_left = after_writes
+        try:
+            yield
+        finally:
+            self._writes_left = 0
 
     def _note(self, model: Any, **_: Any) -> None:
         self.calls.append(f"{model.service_model.service_name}:{model.name}")
+
+    def _kill(self, model: Any, **_: Any) -> None:
+        if self._writes_left and not model.name.startswith(_READING):
+            self._writes_left -= 1
+            if not self._writes_left:
+                raise KilledError
 
 
 @cache
