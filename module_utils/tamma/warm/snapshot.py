@@ -26,6 +26,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ClientError
 
 _AT_ONCE = 16  # requests at the same time; AWS throttles most describe calls above some 20 a second in bursts of 100
+_SAME_MOMENT = 0.05  # seconds; whoever waits for a change pauses twice as long at least, see wait.py
 _LONGEST_LIFE = 30.0  # seconds; a preview of the whole stack takes a fraction of it
 _PAGE_TOKENS = {"NextToken", "nextToken", "Marker", "ContinuationToken", "KeyMarker", "NextMarker", "nextMarker"}
 _FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
@@ -54,7 +55,7 @@ class Snapshot:
         self._fetching = False
         self._reading_only = False
         self._spoilt = mmap.mmap(-1, 1)  # one byte that all workers see
-        self._served: set[str] = set()
+        self._served: dict[str, float] = {}
         self._asked: list[str] = []
         self.calls: Counter[str] = Counter()
         """Requests that went out since `begin`, by `read` and `write`."""
@@ -116,10 +117,12 @@ class Snapshot:
             if not model.has_streaming_output:
                 context["tamma_snapshot_key"] = key
             return None
-        fresh = not self._spoilt[0] and time.monotonic() - self._taken_at < _LONGEST_LIFE
-        if not fresh or key in self._served or key not in self._answers:
+        now = time.monotonic()
+        fresh = not self._spoilt[0] and now - self._taken_at < _LONGEST_LIFE
+        waiting = now - self._served.get(key, now) > _SAME_MOMENT
+        if not fresh or waiting or key not in self._answers:
             return None
-        self._served.add(key)
+        self._served.setdefault(key, now)
         answer = self._answers[key]
         return AWSResponse(str(params["url"]), answer.status, HTTPHeaders(), None), copy.deepcopy(answer.parsed)
 

@@ -54,9 +54,11 @@ def test_an_answer_is_what_the_endpoint_would_say(endpoint: Endpoint) -> None:
         kept["AssumeRolePolicyDocument"]["Statement"].append("changed by the module")
 
 
-def test_a_module_that_waits_asks_again(endpoint: Endpoint) -> None:
+def test_a_module_that_waits_asks_again(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     warm = Warm(endpoint, WHO)
-    for _ in range(3):
+    begin = time.monotonic()
+    for pause in (0, 0.04, 0.1, 0.2):  # the second one is the same question of the same moment
+        monkeypatch.setattr(snapshot.time, "monotonic", lambda pause=pause: begin + pause)
         warm.sts.get_caller_identity()
     assert endpoint.asked == ["GetCallerIdentity"] * 2
     assert warm.snapshot.calls == {"read": 2}
