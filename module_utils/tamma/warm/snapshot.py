@@ -111,6 +111,7 @@ class Snapshot:
                 reason = "a preview does not write, this is an error of the module"
                 raise ClientError({"Error": {"Code": "CheckMode", "Message": reason}}, model.name)
             self._spoilt[0] = 1
+            self._asked.clear()  # what it asked to make a change; what it asks afterwards is what a silent run will ask
             return None
         key = _key(model, params)
         if self._fetching:

@@ -159,10 +159,16 @@ def test_questions_are_noted_for_the_next_run(endpoint: Endpoint, tmp_path: Path
     warm = Warm(endpoint, WHO)
     warm.sts.get_caller_identity()
     warm.iam.get_role(RoleName="r")
-    warm.iam.get_role(RoleName="r")
-    warm.iam.delete_role(RoleName="r")
     assert _asked(warm, tmp_path / "journal") == [WHO, ROLE]
     assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_asked_for_a_change_is_not_noted(endpoint: Endpoint, tmp_path: Path) -> None:
+    warm = Warm(endpoint)
+    warm.sts.get_caller_identity()
+    warm.iam.create_role(RoleName="r", AssumeRolePolicyDocument=POLICY)
+    warm.iam.get_role(RoleName="r")
+    assert _asked(warm, tmp_path / "journal") == [ROLE]
 
 
 @pytest.mark.parametrize("content", ["", "{", '["only two", "parts"]\n', "\x00"])
