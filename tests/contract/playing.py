@@ -41,15 +41,15 @@ def play(aws: Emulator, steps: Sequence[Step], folder: Path, **environment: str)
             "AWS_ENDPOINT_URL": aws.endpoint,
             "AWS_REGION": aws.region,
             "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",  # noqa: S105 - what emulators take
+            "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_MAX_ATTEMPTS": "1",
         }
         common = {"hosts": "localhost", "connection": "local", "gather_facts": False, "environment": variables}
         interpreter = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         playbook.write_text(json.dumps([{**common, "vars": interpreter, "tasks": tasks}]))
-        results = _ansible_playbook(playbook, environment)
+        results, output = _ansible_playbook(playbook, environment)
     failed = [name for step in steps if (name := step.label) not in results or results[name].get("failed")]
-    assert not failed, {name: results.get(name, {}).get("msg") for name in failed}
+    assert not failed, f"failed or not reached: {failed}\n{output[-2000:]}"
     return {step.label: results[step.label] for step in steps if step.module}
 
 
@@ -88,7 +88,7 @@ def _behind_the_back(steps: Sequence[Step]) -> Iterator[str]:
         thread.join()
 
 
-def _ansible_playbook(playbook: Path, environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _ansible_playbook(playbook: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_", "TAMMA_"))}
     told = playbook.with_name("results.jsonl")
     settings = {"RESULTS_FILE": str(told), "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT / 'plugins/callback'}:{_CALLBACK}"}
@@ -102,5 +102,6 @@ def _ansible_playbook(playbook: Path, environment: Mapping[str, str]) -> dict[st
         timeout=_SECONDS,
         check=False,
     )
-    assert told.exists(), done.stdout + done.stderr
-    return dict(json.loads(line) for line in told.read_text().splitlines())
+    output = done.stdout + done.stderr
+    assert told.exists(), output
+    return dict(json.loads(line) for line in told.read_text().splitlines()), output

@@ -17,7 +17,18 @@ from tests.contract.playing import Step, play
 from tests.contract.test_upstream_modules import KINDS
 
 CASES = [case for case in load_cases(Path(__file__).parent / "cases") if "ministack" in case.emulators]
-_COMPARED = ("changed", "failed", "skipped", "action", "diff", "resource", "msg", "warnings", "policy", "iam_instance_profile")
+_COMPARED = (
+    "changed",
+    "failed",
+    "skipped",
+    "action",
+    "diff",
+    "resource",
+    "msg",
+    "warnings",
+    "policy",
+    "iam_instance_profile",
+)
 # What every run decides anew: ids, identifiers, addresses and moments.
 _ANEW = re.compile(
     r"\b(?:[a-z]+-[0-9a-f]{8,17}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|127\.0\.0\.1:\d+|A[A-Z0-9]{15,20}"

@@ -1,4 +1,4 @@
-"""The contract of the amazon.aws modules that the roles keep, with the plan that the action plugin makes beside them."""
+"""The contract of the amazon.aws modules that the roles keep, with the plan that the action plugin makes beside."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 
 from tests.contract.emulators import Emulator
 from tests.contract.playing import Step, play
+
+_NO_DEFAULT = {"ministack": "ministack 1.5.33 knows no SetDefaultPolicyVersion, with which the module repairs"}
 
 
 def _document(service: str) -> dict[str, Any]:
@@ -95,12 +97,12 @@ KINDS = (
         {"name": "t-policy", "policy": _document("sqs"), "only_version": True, "tags": {"Project": "tamma"}},
         (
             Drift("foreign version", lambda aws: _add_version(aws, default=False), frozenset({"only_version"})),
-            Drift("other rights", _replace_version, frozenset({"policy"})),
+            Drift("other rights", _replace_version, frozenset({"policy"}), _NO_DEFAULT),
             Drift(
                 "other default",
                 lambda aws: _add_version(aws, default=True),
                 frozenset({"policy", "only_version"}),
-                {"ministack": "ministack 1.5.33 knows no SetDefaultPolicyVersion, by which the first one returns"},
+                _NO_DEFAULT,
             ),
             Drift("foreign tag", _tag_policy, frozenset({"tags"})),
         ),

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
 DOCUMENTATION = r"""
 name: results
 type: aggregate
@@ -11,13 +18,6 @@ description:
   - Ansible's own JSON output puts the name of the module where our modules say their action.
 author: [Tamma Infra]
 """
-
-import json
-import os
-from pathlib import Path
-from typing import Any
-
-from ansible.plugins.callback import CallbackBase
 
 
 class CallbackModule(CallbackBase):
