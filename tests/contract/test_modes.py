@@ -29,9 +29,9 @@ _COMPARED = (
     "policy",
     "iam_instance_profile",
 )
-# What every run decides anew: ids, identifiers, addresses and moments.
+# What every run decides anew: ids, ports, public addresses (of ministack: 52.x) and moments.
 _ANEW = re.compile(
-    r"\b(?:[a-z]+-[0-9a-f]{8,17}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|127\.0\.0\.1:\d+|A[A-Z0-9]{15,20}"
+    r"\b(?:[a-z]+-[0-9a-f]{8,17}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|127\.0\.0\.1:\d+|52(?:\.\d{1,3}){3}|A[A-Z0-9]{15,20}"
     r"|\d{4}-\d\d-\d\dT[\d:.+Z-]+)\b"
 )
 
