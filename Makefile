@@ -100,8 +100,9 @@ types: $(TEST_READY) ## Static types
 unit: $(TEST_READY) ## Fast tests of every part
 	@pytest -n auto tests/unit
 
+# One file stays with one worker, which has emulators of its own: tests of a case share an account.
 contract: $(TEST_READY) ## The resource contract of each module, on two emulators
-	@pytest tests/contract
+	@pytest -n 2 --dist loadfile tests/contract
 
 molecule: $(TEST_READY) ## The whole life of the stack
 	@molecule test

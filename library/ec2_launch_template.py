@@ -179,10 +179,8 @@ class LaunchTemplate(Resource):
             retag(ec2, [template], current["tags"], changes["tags"])
         if not changes.keys() - {"tags"}:
             return
-        data = self._data((self._default() or {}).get("LaunchTemplateData", {}), changes)
-        answer = ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData=data)
-        version = str(answer["LaunchTemplateVersion"]["VersionNumber"])
-        ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=version)
+        version = self._version_with(changes, current)
+        ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=str(version))
         self._prune(template)
 
     def delete(self, current: State) -> None:
@@ -200,6 +198,17 @@ class LaunchTemplate(Resource):
                 return None
             raise
         return found[0] if found else None
+
+    def _version_with(self, changes: State, current: State) -> int:
+        """Return the number of a version with these changes: a new one, or the one that a killed run had just added."""
+        ec2, template, default = self.client("ec2"), current["id"], current["version"]
+        answer = ec2.describe_launch_template_versions(LaunchTemplateId=template, Versions=["$Default", "$Latest"])
+        found = {item["VersionNumber"]: item["LaunchTemplateData"] for item in answer["LaunchTemplateVersions"]}
+        data, latest = self._data(found.get(default, {}), changes), max(found, default=default)
+        if latest != default and self._data(found[latest], {}) == data:
+            return int(latest)
+        made = ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData=data)
+        return int(made["LaunchTemplateVersion"]["VersionNumber"])
 
     def _data(self, old: dict[str, Any], state: State) -> dict[str, Any]:
         """Lay our properties over a version as AWS described it, which holds more than a request may."""

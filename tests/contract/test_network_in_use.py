@@ -1,8 +1,7 @@
-"""What the modules of the network do beside the contract: interrupted runs, AWS's own group, an account with no VPC."""
+"""What the modules of the network do beside the contract: AWS's own group, an account with no VPC."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,10 +16,6 @@ INSIDE = [case for case in CASES if case.module != "ec2_vpc_net"]
 VPC = ec2_security_group.VPC
 
 
-class Killed(BaseException):
-    """The end of a process, as far as a module can see it."""
-
-
 @pytest.fixture(params=["ministack", "moto"])
 def aws(request: pytest.FixtureRequest, emulator: Callable[[str], Emulator]) -> Emulator:
     running = emulator(request.param)
@@ -30,61 +25,6 @@ def aws(request: pytest.FixtureRequest, emulator: Callable[[str], Emulator]) -> 
 
 def _run(aws: Emulator, module: str, options: Mapping[str, Any], *, check: bool = False) -> Outcome:
     return run_module(module, options, check=check, connect=aws.recorded_client, recorder=aws.recorder)
-
-
-def _killed_after(aws: Emulator, writes: int, module: str, options: Mapping[str, Any]) -> bool:
-    """Run a module that ends before its next write after so many; whether it came to that."""
-    left = itertools.count(writes, -1)
-
-    def end(model: Any, **_: Any) -> None:
-        if not model.name.startswith("Describe") and next(left) == 0:
-            raise Killed
-
-    events = aws.recorded_client("ec2").meta.events
-    events.register_first("before-call", end)
-    try:
-        assert not _run(aws, module, options).failed
-    except Killed:
-        return True
-    finally:
-        events.unregister("before-call", end)
-    return False
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.module)
-def test_a_run_that_is_killed_after_any_write_is_completed_by_the_next(aws: Emulator, case: Any) -> None:
-    # What a flag is by default needs no write.
-    options = {**case.present, **{name: value for name, value in case.changed.items() if value is not False}}
-    shown = {name: value for name, value in options.items() if f"{name}@{aws.emulator}" not in case.why_not}
-    for writes in itertools.count():
-        aws.reset()
-        if case.parents:
-            case.parents(aws)
-        killed = _killed_after(aws, writes, case.module, shown)
-        if writes:
-            ended = _run(aws, case.module, shown)
-            assert not ended.failed, ended.message
-            again = _run(aws, case.module, shown)
-            assert again.result["action"] == "none", f"after {writes} writes: {again.differs or again.message}"
-        if not killed:
-            assert writes > 1, "one write at most: this test would prove nothing."
-            return
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.module)
-def test_a_deletion_that_is_killed_after_any_write_is_completed_by_the_next(aws: Emulator, case: Any) -> None:
-    shown = {name: value for name, value in case.present.items() if f"{name}@{aws.emulator}" not in case.why_not}
-    gone = {**{name: case.present[name] for name in ("name", "vpc") if name in case.present}, "state": "absent"}
-    for writes in itertools.count():
-        aws.reset()
-        if case.parents:
-            case.parents(aws)
-        assert _run(aws, case.module, shown).changed
-        killed = _killed_after(aws, writes, case.module, gone)
-        assert _run(aws, case.module, gone).changed is killed
-        assert not _run(aws, case.module, gone).changed
-        if not killed:
-            return
 
 
 @pytest.mark.parametrize("case", INSIDE, ids=lambda case: case.module)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.ansible_modules import Outcome, resource_class, run_module
+from tests.ansible_modules import KilledError, Outcome, resource_class, run_module
 from tests.contract.case import Case, Drift, Refusal
 from tests.contract.emulators import Emulator
 from tests.contract.loading import load_cases
@@ -51,6 +53,30 @@ class Stand:
         outcome = run_module(self.case.module, options, check=check, connect=connect, recorder=recorder)
         assert not outcome.failed, outcome.message
         return outcome
+
+    def renew(self) -> None:
+        """Empty the account and make the parents again."""
+        self.aws.reset()
+        self.as_declared = False
+        if self.case.parents:
+            self.case.parents(self.aws)
+
+    def become(self, state: str) -> Outcome:
+        """Run the module for what a story calls absent, present or changed."""
+        if state == "absent":
+            return self.remove()
+        left_out = {name for name in self.case.changed if f"{name}@{self.aws.emulator}" in self.case.why_not}
+        changed = {name: value for name, value in self.case.changed.items() if name not in left_out}
+        return self.run(**(changed if state == "changed" else {}))
+
+    def is_killed(self, state: str, after_writes: int) -> bool:
+        """Run the module, ended as soon as so many writing calls were answered; tell whether it came to that."""
+        try:
+            with self.aws.recorder.killing(after_writes):
+                self.become(state)
+        except KilledError:
+            return True
+        return False
 
     def assert_silent(self) -> None:
         """Hold the resource to a run that finds nothing to do and writes nothing."""
@@ -199,3 +225,54 @@ def test_deletion_then_quiet(stand: Stand) -> None:
     again = stand.remove()
     assert not again.changed
     assert again.writes == []
+
+
+@dataclass(frozen=True)
+class Story:
+    """What there was before, what the killed run was for, and what the next run is for."""
+
+    before: str
+    killed: str
+    then: str
+
+
+STORIES = {
+    "creation": Story("absent", "present", "present"),
+    "creation-taken-back": Story("absent", "present", "absent"),
+    "update": Story("present", "changed", "changed"),
+    "deletion": Story("present", "absent", "absent"),
+}
+
+
+def _stories(case: Case) -> list[tuple[str, Story, Mapping[str, str]]]:
+    return [(label, item, {}) for label, item in STORIES.items() if case.changed or item.killed != "changed"]
+
+
+@pytest.mark.parametrize(("stand", "story"), _with(_stories), indirect=["stand"])
+def test_a_run_killed_after_any_writing_call_is_completed_by_the_next(
+    stand: Stand, story: Story, stands: dict[str, Stand]
+) -> None:
+    stands.clear()  # the account will not be what the other tests expect
+    made: list[Counter[str]] = []
+    for writes in itertools.count(1):
+        stand.renew()
+        if story.before == "present":
+            stand.become("present")
+        start = len(stand.aws.recorder.calls)
+        killed = stand.is_killed(story.killed, writes)
+        if killed:
+            stand.become(story.then)
+        made.append(Counter(call for call in stand.aws.recorder.calls[start:] if _makes_anew(call)))
+        if not killed:
+            break
+        again = stand.become(story.then)
+        assert not again.changed, f"after {writes} writing calls: {_changes(again)}"
+        assert again.writes == []
+    assert len(made) > 1, "the run wrote nothing"
+    twice = [again - made[-1] for again in made]
+    assert not any(twice), f"made a second time, which leaves the first one behind: {twice}"
+
+
+def _makes_anew(call: str) -> bool:
+    operation = call.partition(":")[2]
+    return operation.startswith(("Create", "Allocate", "Publish", "Register")) and not operation.endswith("Tags")
