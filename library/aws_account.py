@@ -51,17 +51,19 @@ import re
 from typing import Any
 
 from ansible.module_utils.tamma.errors import RefusalError, sentence
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible.module_utils.tamma.module import IMPATIENT, Module
+from ansible.module_utils.tamma.wait import retry_on
 from botocore.exceptions import BotoCoreError, ClientError
 
 _SPEC: dict[str, Any] = {"account_id": {"type": "str", "required": True}}
+_THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded")
 
 
 def caller_of(sts: Any, meant: str) -> str:
     """Return the ARN of who the credentials belong to; RefusalError when that is not in the account that is meant."""
     if not re.fullmatch(r"[0-9]{12}", meant):
         raise RefusalError(f"an account id has 12 digits and this is '{meant}'; set it in the inventory")
-    caller = sts.get_caller_identity()
+    caller = retry_on(sts.get_caller_identity, *_THROTTLED, timeout=30)
     if caller["Account"] != meant:
         raise RefusalError(
             f"the credentials belong to account {caller['Account']} ({caller['Arn']}), the inventory names {meant}; "
@@ -72,9 +74,9 @@ def caller_of(sts: Any, meant: str) -> str:
 
 def main() -> None:
     """Ask, compare, and say who it is."""
-    module = AnsibleAWSModule(argument_spec=_SPEC, supports_check_mode=True)
+    module = Module(argument_spec=_SPEC, supports_check_mode=True)
     try:
-        arn = caller_of(module.client("sts"), module.params["account_id"])
+        arn = caller_of(module.client("sts", aws_config=IMPATIENT), module.params["account_id"])
     except (RefusalError, BotoCoreError, ClientError) as error:
         module.fail_json(msg=sentence("AWS account", error))
     module.exit_json(changed=False, arn=arn)

@@ -102,7 +102,9 @@ class Repository(Resource):
     def check(self, desired: State) -> None:
         """Refuse bad names and lifecycle rules without a priority of their own, as AWS does."""
         if not re.fullmatch(r"(?=.{2,256}$)[a-z0-9]+([._/-][a-z0-9]+|__[a-z0-9]+)*", self.name):
-            raise RefusalError("a repository's name has 2-256 of a-z 0-9 and single . _ / - between them")
+            raise RefusalError(
+                "a repository's name has 2-256 of a-z 0-9 and single . _ / - between them; choose another one"
+            )
         priorities = [rule.get("rulePriority") for rule in desired.get("lifecycle_policy", {}).get("rules", [])]
         if None in priorities or len(set(priorities)) < len(priorities):
             raise RefusalError("two rules of lifecycle_policy have no rulePriority of their own; number them")

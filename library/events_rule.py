@@ -96,6 +96,7 @@ resource:
 """
 
 import json
+import re
 from typing import Any, ClassVar
 
 from ansible.module_utils.tamma import event_targets, tags
@@ -105,6 +106,8 @@ from ansible.module_utils.tamma.resource import Resource, run
 from botocore.exceptions import ClientError
 
 _TEXT = {"type": "str"}
+# "1 minute" and "2 minutes": AWS refuses the other way round.
+_SCHEDULE = re.compile(r"rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)|cron\(\S+( \S+){5}\)")
 
 
 class Rule(Resource):
@@ -159,6 +162,11 @@ class Rule(Resource):
         """Refuse what AWS refuses: schedules on other buses, input that is no JSON, FIFO targets without a group."""
         if desired.get("schedule_expression") and self.params["event_bus"] != "default":
             raise RefusalError("a schedule works on the default event bus only; leave event_bus out")
+        schedule = desired.get("schedule_expression")
+        if schedule and not _SCHEDULE.fullmatch(schedule):
+            raise RefusalError(
+                f"schedule_expression is '{schedule}'; write it like rate(1 minute), rate(5 hours) or cron(0 3 * * ? *)"
+            )
         targets = desired.get("targets", [])
         if len({target["id"] for target in targets}) < len(targets):
             raise RefusalError("two targets have the same id; give each its own")

@@ -223,7 +223,9 @@ class Bucket(Resource):
     def check(self, desired: State) -> None:
         """Refuse bad names, lifecycle rules without an action or with equal names, and a key without KMS."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", self.name) or ".." in self.name:
-            raise RefusalError("a bucket's name has 3-63 of a-z 0-9 - . and begins and ends with a letter or digit")
+            raise RefusalError(
+                "a bucket's name has 3-63 of a-z 0-9 - . and begins and ends with a letter or digit; choose another one"
+            )
         encryption = desired.get("encryption", {})
         if encryption.get("algorithm") == "AES256" and self.params["encryption"].get("kms_key_id"):
             raise RefusalError("encryption with a kms_key_id needs algorithm aws:kms; set it, or leave the key out")

@@ -77,6 +77,7 @@ from ansible.module_utils.tamma.wait import poll
 from botocore.exceptions import ClientError
 
 _MEMBERS = {"display_name": "DisplayName", "kms_key_id": "KmsMasterKeyId", "policy": "Policy"}
+_PROTOCOLS = ("application", "email", "email-json", "firehose", "http", "https", "lambda", "sms", "sqs")
 
 
 class Topic(Resource):
@@ -114,6 +115,12 @@ class Topic(Resource):
         """Refuse FIFO and bad names, and a topic without a policy."""
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", self.name):
             raise RefusalError("a standard topic's name has 1-256 of A-Z a-z 0-9 _ -; choose another one")
+        for item in desired.get("subscriptions", []):
+            if item["protocol"] not in _PROTOCOLS:
+                known = ", ".join(_PROTOCOLS)
+                raise RefusalError(
+                    f"SNS has no protocol {item['protocol']} (of {item['endpoint']}); choose one of {known}"
+                )
         if desired.get("policy") == {}:
             raise RefusalError("a topic always has a policy; leave the option out, or say who may publish")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,12 +37,22 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Failure:
-    """One error of a host, with the sentence that the task gave."""
+    """One error, with the sentence that the task gave, on a host or on several, separated by commas."""
 
     role: str
     task: str
     host: str
     message: str
+
+
+def merged(failures: Iterable[Failure]) -> list[Failure]:
+    """Return what several hosts say in the same words once, with all of them."""
+    hosts: dict[tuple[str, str, str], list[str]] = {}
+    for one in failures:
+        hosts.setdefault((one.role, one.task, one.message), []).append(one.host)
+    return [
+        Failure(role, task, ", ".join(sorted(set(names))), message) for (role, task, message), names in hosts.items()
+    ]
 
 
 @dataclass

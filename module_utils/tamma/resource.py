@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from ansible.module_utils.tamma import lost
 from ansible.module_utils.tamma.errors import RefusalError, sentence
+from ansible.module_utils.tamma.module import Module
 from ansible.module_utils.tamma.plan import Plan, State, difference, given, plan_absent, plan_present, veil
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from botocore.exceptions import BotoCoreError, ClientError
 
 
@@ -55,6 +57,7 @@ class Resource(ABC):
         """Return a boto3 client, made once."""
         if service not in self._clients:
             self._clients[service] = self._connect(service)
+            lost.mind(self._clients[service])
         return self._clients[service]
 
     def arn(self, service: str, resource: str) -> str:
@@ -133,9 +136,26 @@ class Resource(ABC):
                 raise RefusalError(f"{name} cannot be changed from {before!r} to {after!r} in place; {step}")
 
 
+def _carry_out(fresh: Callable[[], Resource], resource: Resource, plan: Plan) -> State:
+    """Apply a plan; when an answer is lost, or a creation meets its own result, plan anew and do what is left."""
+    for pause in lost.PAUSES:
+        try:
+            return resource.apply(plan)
+        except lost.LOST:
+            time.sleep(pause)
+            resource = fresh()
+            plan = resource.plan()
+        except ClientError as error:
+            resource = fresh()
+            if plan.action != "create" or not lost.met_itself(error) or (again := resource.plan()).action == "create":
+                raise
+            plan = again
+    return resource.apply(plan)
+
+
 def run(resource_class: type[Resource]) -> None:
     """Be the module: plan, and act unless in check mode; every outcome shows a diff."""
-    module = AnsibleAWSModule(
+    module = Module(
         argument_spec=resource_class.options(),
         supports_check_mode=True,
         required_if=[("state", "present", list(resource_class.needed))],
@@ -146,7 +166,7 @@ def run(resource_class: type[Resource]) -> None:
         shown = veil(plan, resource_class.hidden)
         result = shown.after
         if plan.changed and not module.check_mode:
-            state = resource.apply(plan)
+            state = _carry_out(lambda: resource_class(module.params, module.client), resource, plan)
             result = {key: value for key, value in state.items() if key not in resource_class.hidden}
     except (RefusalError, BotoCoreError, ClientError) as error:
         module.fail_json(msg=sentence(f"{resource.kind} {resource.name}", error))

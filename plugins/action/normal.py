@@ -13,6 +13,8 @@ from ansible.constants import _ACTION_SETUP, DEFAULT_LOCAL_TMP
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible.utils.vars import merge_hash
+from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
+from botocore.exceptions import BotoCoreError, ClientError
 
 _ROOT = Path(__file__).resolve().parents[2]
 _OURS = _ROOT / "library"
@@ -54,17 +56,31 @@ class ActionModule(ActionBase):
         from ansible.module_utils.tamma import errors, upstream
 
         kind = upstream.KINDS.get(self._task.action)
+        what = f"{kind.words} {self._task.args.get(kind.name)}" if kind else self._task.action
+        try:
+            result = self._plan_and_act(kind, task_vars)
+        except (AnsibleAWSError, BotoCoreError, ClientError) as error:  # these modules let some errors pass
+            result = {"failed": True, "msg": str(error)}
+        if result.get("failed"):
+            # A module that stopped with an exception has no message; the exception's words are in its summary.
+            stopped = getattr(getattr(result.pop("exception", None), "event", None), "msg", "")
+            result["msg"] = errors.sentence_of(what, str(result.get("msg") or stopped))
+        return result
+
+    def _plan_and_act(self, kind: Any, task_vars: dict[str, Any]) -> Result:
         checking, self._task.check_mode = self._task.check_mode, self._task.check_mode or kind is not None
-        result = self._execute_module(task_vars=task_vars)
-        self._task.check_mode = checking
+        try:
+            result = self._execute_module(task_vars=task_vars)
+        finally:
+            self._task.check_mode = checking
         if kind and not result.get("failed"):
             explained = self._explain(kind) if result.get("changed") else {"action": "none"}
             if result.get("changed") and not checking:
-                result = _sum_calls(result, self._execute_module(task_vars=task_vars))
+                acted = self._execute_module(task_vars=task_vars)
+                if "EntityAlreadyExists" in str(acted.get("msg", "")):  # a creation whose answer was lost: look again
+                    acted = {**self._execute_module(task_vars=task_vars), "changed": True}
+                result = _sum_calls(result, acted)
             result = _sum_calls(result, explained)
-        if result.get("failed"):
-            step = errors.next_step(str(result.get("error", {}).get("code", "")))
-            result["msg"] = "; ".join(part for part in (str(result.get("msg", "")).rstrip("."), step) if part) + "."
         return result
 
     def _explain(self, kind: Any) -> Result:

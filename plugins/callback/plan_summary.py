@@ -47,7 +47,7 @@ _MODULE_UTILS = str(Path(__file__).resolve().parents[2] / "module_utils")
 if _MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(_MODULE_UTILS)
 
-from ansible.module_utils.tamma.changes import Failure, Summary, outcome_of
+from ansible.module_utils.tamma.changes import Failure, Summary, merged, outcome_of
 from ansible.module_utils.tamma.wording import escape, lines
 
 _COLOURS = {
@@ -121,7 +121,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Write the file, then print the summary: the last thing that is printed."""
-        self._summary.failures = self._real_failures(stats)
+        self._summary.failures = merged(self._real_failures(stats))
         warm = sys.modules.get("ansible.module_utils.tamma.warm.state")
         if warm and warm.STATE.asked_ahead:
             self._summary.count_calls({"api_calls": {"read": warm.STATE.asked_ahead}})
@@ -217,4 +217,6 @@ def _title(result: Any) -> str:
 
 
 def _message(item: dict[str, Any]) -> str:
+    if errors := item.get("argument_errors"):  # of a role's argument specification: Ansible names no next step
+        return f"{'; '.join(str(error).rstrip('.') for error in errors)}; correct that in the inventory and re-run."
     return str(item.get("msg") or item.get("censored") or "The task gave no reason.")

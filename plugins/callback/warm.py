@@ -89,8 +89,8 @@ class CallbackModule(CallbackBase):
             return
         from ansible.module_utils.tamma.warm.state import STATE
 
-        # What is wrong with profile or region is the module's to say: it has the words for it.
-        with contextlib.suppress(BotoCoreError, AnsibleError):
+        # What is wrong with profile, region or endpoint (a ValueError) is the module's to say: it has the words for it.
+        with contextlib.suppress(BotoCoreError, AnsibleError, ValueError):
             if self._environment is None:
                 self._environment = self._template_environment(host, task)
                 STATE.prepare(self._environment)

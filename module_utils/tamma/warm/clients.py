@@ -8,11 +8,13 @@ from typing import Any
 
 import boto3
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.tamma.module import IMPATIENT
 from ansible.module_utils.tamma.warm.snapshot import Snapshot
 from ansible_collections.amazon.aws.plugins.module_utils import botocore as connection
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule, aws_argument_spec
 from ansible_collections.amazon.aws.plugins.module_utils.retries import RetryingBotoClientWrapper
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
 
 SERVICES = (
     *("autoscaling", "cloudwatch", "ec2", "ecr", "ecs", "events", "iam"),
@@ -40,9 +42,7 @@ class Clients:
         """Give every AWS module of this process and its children these clients."""
 
         def client(module: Any, service: str, retry_decorator: Any = None, **extra: Any) -> Any:
-            if extra:
-                return _make_client(module, service, retry_decorator, **extra)
-            made = self._get(service, module.params, lambda: _make_client(module, service))
+            made = self._get(service, module.params, lambda: _make_client(module, service, **extra), extra)
             return RetryingBotoClientWrapper(made, retry_decorator) if retry_decorator else made
 
         AnsibleAWSModule.client = client
@@ -51,11 +51,12 @@ class Clients:
         """Make the clients of all services for this process's environment."""
         for service in SERVICES:
             self.get(service)
+        self.get("sts", aws_config=IMPATIENT)
 
-    def get(self, service: str) -> Any:
+    def get(self, service: str, **extra: Any) -> Any:
         """Return the client that a module without AWS options of its own gets in this process's environment."""
         options = ArgumentSpecValidator(aws_argument_spec()).validate({}).validated_parameters
-        return self._get(service, options, lambda: self._make(service, options))
+        return self._get(service, options, lambda: self._make(service, {**options, **extra}), extra)
 
     def close(self) -> None:
         """Close all connections; the clients stay usable."""
@@ -73,13 +74,20 @@ class Clients:
         profile, settings = more.pop("profile_name", None), more.pop("aws_config", None)
         where = (profile, _environment())
         if where not in self._sessions:
-            self._sessions[where] = boto3.session.Session(profile_name=profile)
+            session = boto3.session.Session(profile_name=profile)
+            # Without this each client would look for them again, on a machine of EC2 by asking the network.
+            if session.get_credentials() is None:
+                raise NoCredentialsError
+            self._sessions[where] = session
         config = Config(user_agent=connection._get_user_agent_string())  # noqa: SLF001 - as above
         config = config.merge(settings) if settings else config
         return self._sessions[where].client(service, config=config, region_name=region, endpoint_url=endpoint, **more)
 
-    def _get(self, service: str, options: Mapping[str, Any], make: Callable[[], Any]) -> Any:
-        key = (service, repr([options.get(name) for name in sorted(aws_argument_spec())]) + _environment())
+    def _get(
+        self, service: str, options: Mapping[str, Any], make: Callable[[], Any], extra: Mapping[str, Any] | None = None
+    ) -> Any:
+        connection = [*(options.get(name) for name in sorted(aws_argument_spec())), *sorted((extra or {}).items())]
+        key = (service, repr(connection) + _environment())
         if key not in self._made:
             self._made[key] = make()
             self._snapshot.attach(self._made[key])

@@ -27,6 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 _AT_ONCE = 16  # requests at the same time; AWS throttles most describe calls above some 20 a second in bursts of 100
 _SAME_MOMENT = 0.05  # seconds; whoever waits for a change pauses twice as long at least, see wait.py
+_LONGEST_FETCH = 10.0  # seconds; it takes one or two, and where AWS throttles or is silent it shall not hold up the run
 _LONGEST_LIFE = 30.0  # seconds; a preview of the whole stack takes a fraction of it
 _PAGE_TOKENS = {"NextToken", "nextToken", "Marker", "ContinuationToken", "KeyMarker", "NextMarker", "nextMarker"}
 _FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
@@ -42,6 +43,12 @@ class _Answer:
     parsed: Any
 
 
+class _TooLateError(BotoCoreError):
+    """Ends looking ahead; botocore does not try again after an error that it does not know."""
+
+    fmt = "looking ahead took too long"
+
+
 class Snapshot:
     """Counts and records the calls of the clients it is attached to, and answers reads that it has fetched before.
 
@@ -53,6 +60,7 @@ class Snapshot:
         self._answers: dict[str, _Answer] = {}
         self._taken_at = 0.0
         self._fetching = False
+        self._fetch_ends = 0.0
         self._reading_only = False
         self._spoilt = mmap.mmap(-1, 1)  # one byte that all workers see
         self._served: dict[str, float] = {}
@@ -90,7 +98,7 @@ class Snapshot:
     def fetch(self, clients: Mapping[str, Any], questions: Iterable[Read]) -> None:
         """Ask all questions at the same time and keep the answers; what fails is asked again when it is needed."""
         known = [item for item in questions if item[0] in clients and reads(item[1])]
-        self._fetching = True
+        self._fetching, self._fetch_ends = True, time.monotonic() + _LONGEST_FETCH
         try:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 for item in known:
@@ -129,6 +137,8 @@ class Snapshot:
 
     def _count(self, request: Any, event_name: str, **_: Any) -> None:
         del request
+        if self._fetching and time.monotonic() > self._fetch_ends:
+            raise _TooLateError
         self.calls["read" if reads(event_name.rpartition(".")[2]) else "write"] += 1
 
     def _keep(self, response_dict: Any, parsed_response: Any, context: Mapping[str, Any], **_: Any) -> None:

@@ -92,7 +92,7 @@ def test_another_refusal_of_the_role_is_final(aws: StubbedAws, options: dict[str
     outcome = aws.run("lambda_function", options)
     assert outcome.message == (
         "Lambda function f: CreateFunction was refused with InvalidParameterValueException: "
-        "The runtime is not supported."
+        "The runtime is not supported; correct that and re-run: what was done is kept."
     )
 
 
