@@ -147,12 +147,11 @@ class Mapping(Resource):
                 f"a batch_size above {_PLAIN_BATCH} needs a maximum_batching_window of 1 or more; set it"
             )
 
-    def plan(self) -> Plan:
-        """Plan as usual; before a write hold the queue's visibility timeout against the function's timeout."""
-        plan = super().plan()
+    def apply(self, plan: Plan) -> State:
+        """Before a write hold the queue's visibility timeout against the function's: a preview may change either."""
         if plan.action in ("create", "update"):
             self._check_timeouts()
-        return plan
+        return super().apply(plan)
 
     def find(self) -> State | None:
         """Return the mapping in normal form; two for the same pair are refused unless the others may be deleted."""

@@ -1,0 +1,1 @@
+"""What somebody does to the stack behind its back, by the part of the stack that it is about."""
