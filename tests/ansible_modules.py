@@ -19,12 +19,12 @@ import ansible.module_utils
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "library"
-_READING = ("Get", "List", "Describe", "BatchGet", "Head", "Lookup", "Simulate")
 
 # Ansible puts module_utils/ of a project beside its own at run time; in a test Python has to be told.
 if str(ROOT / "module_utils") not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(str(ROOT / "module_utils"))
 
+from ansible.module_utils.tamma.calls import reads  # noqa: E402
 from ansible.module_utils.testing import patch_module_args  # noqa: E402
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule  # noqa: E402
 
@@ -68,7 +68,7 @@ class Outcome:
     @property
     def writes(self) -> list[str]:
         """The calls that may have changed something."""
-        return [call for call in self.calls if not call.partition(":")[2].startswith(_READING)]
+        return [call for call in self.calls if not reads(call.partition(":")[2])]
 
 
 class KilledError(BaseException):
@@ -101,7 +101,7 @@ class Recorder:
         self.calls.append(f"{model.service_model.service_name}:{model.name}")
 
     def _kill(self, model: Any, **_: Any) -> None:
-        if self._writes_left and not model.name.startswith(_READING):
+        if self._writes_left and not reads(model.name):
             self._writes_left -= 1
             if not self._writes_left:
                 raise KilledError

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import parse_qs, parse_qsl, unquote
 
+from ansible.module_utils.tamma.calls import reads
 from botocore.model import OperationModel
 from botocore.session import Session
 
-# Everything else is counted as a write: a name that is not known cannot make a tool look better than it is.
-_READING = ("Get", "List", "Describe", "BatchGet", "BatchCheck", "Head", "Lookup", "Simulate")
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _CBOR_PATH = re.compile(r"/service/[^/]+/operation/(\w+)")
 # The service's name in a signature, where botocore's model has another one.
@@ -29,8 +28,8 @@ class Call:
 
     @property
     def reads(self) -> bool:
-        """Whether it changes nothing."""
-        return self.operation.startswith(_READING)
+        """Whether it changes nothing; a name that is not known cannot make a tool look better than it is."""
+        return reads(self.operation)
 
     def __str__(self) -> str:
         return f"{self.service}:{self.operation}"

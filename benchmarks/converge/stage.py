@@ -12,17 +12,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import ansible.module_utils
+from ansible.module_utils.tamma.archive import build_layer, flat_sources, layer_hash, store, zip_bytes
 from tamma_local.cloud import Cloud, running_cloud
 from tamma_local.layout import REPOSITORY, Layout
 
 from plugins.lookup.content_hash import LookupModule
-
-# Ansible puts the project's module_utils/ beside its own at run time; here Python has to be told.
-if str(REPOSITORY / "module_utils") not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(str(REPOSITORY / "module_utils"))
-
-from ansible.module_utils.tamma.archive import build_layer, flat_sources, layer_hash, store, zip_bytes
 
 _FUNCTIONS = ("dispatcher", "reconciler")
 _IMAGE = ["files/worker/Dockerfile", "files/worker/requirements.txt", "files/worker/src"]
