@@ -125,9 +125,18 @@ def test_another_invalid_parameter_of_a_mapping_is_not_repeated(aws: StubbedAws)
 def test_a_mapping_that_is_being_deleted_does_not_count(aws: StubbedAws) -> None:
     aws.answers("sts", "get_caller_identity", CALLER)
     aws.answers("lambda", "list_event_source_mappings", {"EventSourceMappings": [_mapping("Deleting")]})
-    _timeouts(aws)
     outcome = aws.run("lambda_event_source_mapping", {"function": "f", "queue": "q"}, check=True)
     assert outcome.result["action"] == "create"
+
+
+def test_a_queue_that_hides_messages_too_shortly_is_refused_before_the_first_write(aws: StubbedAws) -> None:
+    """Not in a preview: the run may be about to correct either of the two."""
+    aws.answers("sts", "get_caller_identity", CALLER)
+    _listed(aws)
+    _timeouts(aws, hidden="5", works=60)
+    outcome = aws.run("lambda_event_source_mapping", {"function": "f", "queue": "q"})
+    assert "raise visibility_timeout to 360" in outcome.message
+    assert outcome.writes == []
 
 
 def test_a_mapping_in_change_is_asked_again_and_disabled_before_deletion(aws: StubbedAws) -> None:
