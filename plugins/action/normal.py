@@ -61,6 +61,8 @@ class ActionModule(ActionBase):
             explained = self._explain(kind) if result.get("changed") else {"action": "none"}
             if result.get("changed") and not checking:
                 result = _sum_calls(result, self._execute_module(task_vars=task_vars))
+                found = result.get(kind.returned) or {}
+                explained["resource"] = {name: found[name] for name in kind.computed if name in found}
             result = _sum_calls(result, explained)
         if result.get("failed"):
             step = errors.next_step(str(result.get("error", {}).get("code", "")))
