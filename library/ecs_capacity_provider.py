@@ -78,9 +78,9 @@ from typing import Any, ClassVar
 
 from ansible.module_utils.tamma import tags
 from ansible.module_utils.tamma.errors import RefusalError
-from ansible.module_utils.tamma.plan import State
+from ansible.module_utils.tamma.plan import Plan, State
 from ansible.module_utils.tamma.resource import Resource, run
-from ansible.module_utils.tamma.wait import poll
+from ansible.module_utils.tamma.wait import poll, retry_on
 
 _SCALING = {
     "status": "status",
@@ -93,6 +93,7 @@ _SWITCHES = {
     "managed_termination_protection": "managedTerminationProtection",
     "managed_draining": "managedDraining",
 }
+_GONE = " (deleted)"
 _ON_OFF = {"type": "str", "choices": ["ENABLED", "DISABLED"]}
 
 
@@ -119,6 +120,11 @@ class CapacityProvider(Resource):
         scaling = desired.get("managed_scaling", {}).get("status")
         if desired.get("managed_termination_protection") == "ENABLED" and scaling == "DISABLED":
             raise RefusalError("managed_termination_protection needs managed_scaling; set its status to ENABLED")
+
+    def _refuse_immutable(self, plan: Plan) -> None:
+        """Refuse another group; one that was deleted and made anew is repaired."""
+        if not str(plan.before["auto_scaling_group"]).endswith(_GONE):
+            super()._refuse_immutable(plan)
 
     def find(self) -> State | None:
         """Return the provider in normal form; AWS keeps deleted ones as INACTIVE."""
@@ -149,7 +155,10 @@ class CapacityProvider(Resource):
         )
 
     def update(self, current: State, changes: State) -> None:
-        """Change scaling, protection, draining or tags."""
+        """Change scaling, protection, draining or tags; or make the provider anew when its group was."""
+        if "auto_scaling_group" in changes:
+            self._replace({**current, **changes})
+            return
         ecs = self.client("ecs")
         settings = _to_aws(changes)
         if settings:
@@ -160,23 +169,44 @@ class CapacityProvider(Resource):
     def delete(self, current: State) -> None:
         """Delete the provider; AWS takes some seconds until it is INACTIVE."""
         del current
-        clusters = self._clusters()
+        clusters = [str(cluster["clusterName"]) for cluster in self._clusters()]
         if clusters:
             raise RefusalError(f"the provider is still used by {', '.join(clusters)}; take it out of the cluster first")
         self.client("ecs").delete_capacity_provider(capacityProvider=self.name)
         poll(lambda: self.find() is None, what=f"deletion of {self.name}")
 
-    def _clusters(self) -> list[str]:
+    def _replace(self, state: State) -> None:
+        """Take the provider out of its clusters, make it anew, and put it back: its instances are gone anyway."""
+        clusters = self._clusters()
+        for cluster in clusters:
+            self._put(cluster, without=self.name)
+        self.delete(state)
+        self.create(state)
+        for cluster in clusters:
+            self._put(cluster)
+
+    def _put(self, cluster: dict[str, Any], *, without: str = "") -> None:
+        strategy = cluster.get("defaultCapacityProviderStrategy", [])
+        retry_on(
+            lambda: self.client("ecs").put_cluster_capacity_providers(
+                cluster=cluster["clusterName"],
+                capacityProviders=[name for name in cluster["capacityProviders"] if name != without],
+                defaultCapacityProviderStrategy=[item for item in strategy if item["capacityProvider"] != without],
+            ),
+            *("UpdateInProgressException", "ResourceInUseException"),
+        )
+
+    def _clusters(self) -> list[dict[str, Any]]:
         ecs, users = self.client("ecs"), []
         for page in ecs.get_paginator("list_clusters").paginate():  # pages of at most 100, as DescribeClusters takes
             found = ecs.describe_clusters(clusters=page["clusterArns"])["clusters"] if page["clusterArns"] else []
-            users += [item["clusterName"] for item in found if self.name in item.get("capacityProviders", [])]
+            users += [item for item in found if self.name in item.get("capacityProviders", [])]
         return users
 
     def _group_name(self, arn: str) -> str:
-        """Return the group's name, marked when a newer group has it: the provider would scale one that is gone."""
+        """Return the group's name, marked when it is gone, even if a newer one has the name: nothing would scale."""
         name = arn.rsplit("autoScalingGroupName/", 1)[-1]
-        return name if self._find_group_arn(name) in (arn, None) else f"{name} (deleted; another group has this name)"
+        return name if self._find_group_arn(name) == arn else f"{name}{_GONE}"
 
     def _group_arn(self, name: str) -> str:
         arn = self._find_group_arn(name)

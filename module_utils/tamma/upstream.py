@@ -28,7 +28,13 @@ class Kind:
     name: str
     find: Callable[[Connect, str], State | None]
     desired: Callable[[Mapping[str, Any]], State]
-    computed: tuple[str, ...] = ()
+    returned: str = ""
+    """Where the module's result says what AWS decided."""
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """Properties that AWS alone decides."""
+        return ("arn",)
 
 
 def plan(kind: Kind, options: Mapping[str, Any], connect: Connect) -> Plan:
@@ -82,12 +88,12 @@ def _texts(labels: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 KINDS: Mapping[str, Kind] = {
-    "amazon.aws.iam_managed_policy": Kind("IAM policy", "name", _policy, _desired_policy, ("arn",)),
+    "amazon.aws.iam_managed_policy": Kind("IAM policy", "name", _policy, _desired_policy, "policy"),
     "amazon.aws.iam_instance_profile": Kind(
         "IAM instance profile",
         "name",
         _profile,
         lambda options: {"role": options.get("role", ""), "tags": _texts(options.get("tags"))},
-        ("arn",),
+        "iam_instance_profile",
     ),
 }

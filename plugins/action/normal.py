@@ -80,6 +80,8 @@ class ActionModule(ActionBase):
                 if "EntityAlreadyExists" in str(acted.get("msg", "")):  # a creation whose answer was lost: look again
                     acted = {**self._execute_module(task_vars=task_vars), "changed": True}
                 result = _sum_calls(result, acted)
+                found = result.get(kind.returned) or {}
+                explained["resource"] = {name: found[name] for name in kind.computed if name in found}
             result = _sum_calls(result, explained)
         return result
 

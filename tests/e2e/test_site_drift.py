@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.drift import functions, identity, network, storage
+from tests.e2e.drift import deletions, functions, identity, network, storage
 from tests.e2e.drift.mutation import Mutation
 from tests.e2e.site import Run, Site, site
 
@@ -127,3 +127,14 @@ def test_what_was_changed_is_named_and_repaired(stack: Site, batch: dict[str, Mu
     assert_repaired(stack)
 
 
+
+
+@pytest.mark.parametrize("batch", deletions.BATCHES)
+def test_what_was_deleted_comes_back(stack: Site, batch: dict[str, Mutation]) -> None:
+    preview = make(stack, batch)
+    found = shown(preview)
+    wanted = {label: expected(mutation, str(stack.cloud.account_id)) for label, mutation in batch.items()}
+    assert {label: changes for label, changes in wanted.items() if not all(change in found for change in changes)} == {}
+    created = {(kind, name) for action, kind, name in preview.touched if action == "create"}
+    assert created == {(mutation.kind, mutation.name) for mutation in batch.values()}
+    assert_repaired(stack)

@@ -125,6 +125,7 @@ def _template(**settings: Any) -> Act:
     def act(aws: Account) -> None:
         found = aws("ec2").describe_launch_template_versions(LaunchTemplateName=TEMPLATE, Versions=["$Default"])
         data = {**found["LaunchTemplateVersions"][0]["LaunchTemplateData"], **settings}
+        data["MetadataOptions"].pop("State", None)  # an answer says it, a request must not
         answer = aws("ec2").create_launch_template_version(LaunchTemplateName=TEMPLATE, LaunchTemplateData=data)
         number = str(answer["LaunchTemplateVersion"]["VersionNumber"])
         aws("ec2").modify_launch_template(LaunchTemplateName=TEMPLATE, DefaultVersion=number)
@@ -266,8 +267,9 @@ _SOURCES = _of(
     "jobs taken by another function": Mutation(
         _second_mapping,
         *("event source mapping", OF_EVENTS, "exclusive"),
-        Value(f"arn:aws:sqs:{REGION}"),
+        Value(f"{JOBS} to {RECONCILER}"),
         True,
+        elsewhere=(("event source mapping", OF_JOBS, "exclusive"),),
     ),
 }  # fmt: skip
 
@@ -277,7 +279,7 @@ _TASKS = _of(
     {
         "newer revision with another image": (
             _revision(_change_container(image="evil:latest")),
-            *(f"container_definitions[worker].image", "evil:latest", Value(f"{PROJECT}-audio-clean:")),
+            *("container_definitions[worker].image", "evil:latest", Value(f"{PROJECT}-audio-clean:")),
         ),
         "newer revision with more rights": (
             _revision(lambda request: request.update(pidMode="task")), "other_settings.pidMode", "task", None,
