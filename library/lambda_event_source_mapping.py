@@ -42,8 +42,8 @@ options:
     elements: dict
   exclusive:
     description:
-      - Whether the queue feeds no other function and the function takes from nothing else. V(true) deletes other mappings,
-        which are shown instead of the value; V(false) keeps them.
+      - Whether the queue feeds no other function and the function takes from nothing else.
+      - V(true) deletes other mappings, which are shown instead of the value; V(false) keeps them.
     type: bool
 notes:
   - Exists because amazon.aws.lambda_event fails in check mode before the function exists and has no concurrency limit,
@@ -75,6 +75,7 @@ resource:
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from ansible.module_utils.tamma import tags
@@ -227,7 +228,9 @@ class Mapping(Resource):
         else:
             self._of_queue = self._ask(EventSourceArn=mine["EventSourceArn"])
             found = [item for item in self._of_queue if _function(item) == self.params["function"]]
-        return sorted((item for item in found if deleting or item["State"] != "Deleting"), key=lambda item: item["UUID"])
+        return sorted(
+            (item for item in found if deleting or item["State"] != "Deleting"), key=lambda item: item["UUID"]
+        )
 
     def _foreign(self) -> list[dict[str, Any]]:
         """Return the mappings that join one of the two with something else."""
@@ -246,12 +249,11 @@ class Mapping(Resource):
             raise
 
     def _drop_others(self) -> None:
+        remove = self.client("lambda").delete_event_source_mapping
         for other in self._others:
-            retry_on(
-                lambda uuid=other["UUID"]: self.client("lambda").delete_event_source_mapping(UUID=uuid),
-                "ResourceInUseException",
-            )
-            poll(lambda uuid=other["UUID"]: self._is_gone(uuid), what=f"deletion of the mapping {other['UUID']}")
+            uuid = str(other["UUID"])
+            retry_on(partial(remove, UUID=uuid), "ResourceInUseException")
+            poll(partial(self._is_gone, uuid), what=f"deletion of the mapping {uuid}")
 
     def _is_gone(self, uuid: str) -> bool:
         try:

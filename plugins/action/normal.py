@@ -58,11 +58,11 @@ class ActionModule(ActionBase):
         result = self._execute_module(task_vars=task_vars)
         self._task.check_mode = checking
         if kind and not result.get("failed"):
-            explained = self._explain(kind) if result.get("changed") else {"action": "none"}
+            explained: Result = self._explain(kind) if result.get("changed") else {"action": "none"}
             if result.get("changed") and not checking:
                 result = _sum_calls(result, self._execute_module(task_vars=task_vars))
                 found = result.get(kind.returned) or {}
-                explained["resource"] = {name: found[name] for name in kind.computed if name in found}
+                explained |= {"resource": {name: found[name] for name in kind.computed if name in found}}
             result = _sum_calls(result, explained)
         if result.get("failed"):
             step = errors.next_step(str(result.get("error", {}).get("code", "")))

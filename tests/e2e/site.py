@@ -46,7 +46,14 @@ class Run:
     def changes(self) -> list[tuple[str, str, str, str, Any, Any]]:
         """Every changed property: role, action, kind, name of the resource, property, and its values in one pair."""
         return [
-            (role["role"], change["action"], change["kind"], change["name"], item["property"], (item["before"], item["after"]))
+            (
+                role["role"],
+                change["action"],
+                change["kind"],
+                change["name"],
+                item["property"],
+                (item["before"], item["after"]),
+            )
             for role in self.plan["roles"]
             for change in role["changes"]
             for item in change["changes"]
@@ -56,7 +63,9 @@ class Run:
     def touched(self) -> list[tuple[str, str, str]]:
         """Every resource that changes: action, kind, name."""
         return [
-            (change["action"], change["kind"], change["name"]) for role in self.plan["roles"] for change in role["changes"]
+            (change["action"], change["kind"], change["name"])
+            for role in self.plan["roles"]
+            for change in role["changes"]
         ]
 
 

@@ -28,15 +28,27 @@ def _send_on(aws: Aws) -> None:
     )
 
 
-_NO_KEYS = dict.fromkeys(("ministack", "moto"), "does not know AssociateKmsKey; see test_storage_modules_on_stubbed_aws.py")
+_NO_KEYS = dict.fromkeys(
+    ("ministack", "moto"), "does not know AssociateKmsKey; see test_storage_modules_on_stubbed_aws.py"
+)
 CASE = Case(
     module="cloudwatch_log_group",
-    present={"name": "/t/worker", "retention": 14, "kms_key_id": "", "subscription_filters": [], "tags": {"environment": "test"}},
+    present={
+        "name": "/t/worker",
+        "retention": 14,
+        "kms_key_id": "",
+        "subscription_filters": [],
+        "tags": {"environment": "test"},
+    },
     changed={"retention": 30, "tags": {"environment": "other", "more": "1"}},
     drift=[
         Drift("retention", _forever, "kept for ever"),
         Drift("kms_key_id", _encrypt, why_not=_NO_KEYS),
-        Drift("subscription_filters", _send_on, why_not={"moto": "calls the destination, which must be a running function"}),
+        Drift(
+            "subscription_filters",
+            _send_on,
+            why_not={"moto": "calls the destination, which must be a running function"},
+        ),
         Drift("tags", _tag, "foreign tag"),
     ],
     refused=[Refusal({"retention": 2}, "choose one of"), Refusal({"name": "a b"}, "A-Z a-z 0-9")],

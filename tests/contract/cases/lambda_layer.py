@@ -19,7 +19,11 @@ def _publish(aws: Aws) -> None:
 
 def _share(aws: Aws) -> None:
     aws.client("lambda").add_layer_version_permission(
-        LayerName="t-python", VersionNumber=_latest(aws), StatementId="all", Action="lambda:GetLayerVersion", Principal="*"
+        LayerName="t-python",
+        VersionNumber=_latest(aws),
+        StatementId="all",
+        Action="lambda:GetLayerVersion",
+        Principal="*",
     )
 
 
@@ -30,7 +34,13 @@ def _latest(aws: Aws) -> int:
 
 CASE = Case(
     module="lambda_layer",
-    present={"name": "t-python", "requirements": str(_LOCK), "python_version": "3.13", "architecture": "x86_64", "policy": {}},
+    present={
+        "name": "t-python",
+        "requirements": str(_LOCK),
+        "python_version": "3.13",
+        "architecture": "x86_64",
+        "policy": {},
+    },
     drift=[
         Drift("policy", _share, "shared with everybody"),
         Drift("content_hash", _publish, "foreign version"),
