@@ -220,7 +220,7 @@ class CapacityProvider(Resource):
 
 
 def _to_aws(state: State) -> dict[str, Any]:
-    settings: dict[str, Any] = {theirs: state[ours] for ours, theirs in _SWITCHES.items() if ours in state}
+    settings: dict[str, Any] = {theirs: state[ours] for ours, theirs in _SWITCHES.items() if state.get(ours)}
     scaling = state.get("managed_scaling")
     if scaling:
         settings["managedScaling"] = {

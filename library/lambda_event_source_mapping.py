@@ -42,8 +42,8 @@ options:
     elements: dict
   exclusive:
     description:
-      - Whether the queue feeds no other function and the function takes from nothing else. V(true) deletes other
-        mappings, which are shown instead of the value; V(false) keeps them.
+      - Whether the queue feeds no other function and the function takes from nothing else.
+      - V(true) deletes other mappings, which are shown instead of the value; V(false) keeps them.
     type: bool
 notes:
   - Exists because amazon.aws.lambda_event fails in check mode before the function exists and has no concurrency limit,
@@ -249,10 +249,11 @@ class Mapping(Resource):
             raise
 
     def _drop_others(self) -> None:
+        remove = self.client("lambda").delete_event_source_mapping
         for other in self._others:
-            delete = partial(self.client("lambda").delete_event_source_mapping, UUID=other["UUID"])
-            retry_on(delete, "ResourceInUseException")
-            poll(partial(self._is_gone, other["UUID"]), what=f"deletion of the mapping {other['UUID']}")
+            uuid = str(other["UUID"])
+            retry_on(partial(remove, UUID=uuid), "ResourceInUseException")
+            poll(partial(self._is_gone, uuid), what=f"deletion of the mapping {uuid}")
 
     def _is_gone(self, uuid: str) -> bool:
         try:

@@ -181,7 +181,9 @@ class Queue(Resource):
     def _check_redrive(self, desired: State) -> None:
         redrive, allow = desired.get("redrive_policy"), desired.get("redrive_allow_policy")
         if redrive and len(redrive) < len(self.spec["redrive_policy"]["options"]):
-            raise RefusalError("redrive_policy needs a dead_letter_queue and a max_receive_count; give both, or {}")
+            raise RefusalError(
+                "redrive_policy needs dead_letter_queue and max_receive_count; give both, or {} for none"
+            )
         if redrive and not 1 <= redrive["max_receive_count"] <= _MOST_RECEIVES:
             raise RefusalError(f"max_receive_count is {redrive['max_receive_count']}; choose 1 to 1000")
         if redrive and redrive["dead_letter_queue"].endswith(".fifo") != self.fifo:

@@ -74,14 +74,14 @@ class ActionModule(ActionBase):
         finally:
             self._task.check_mode = checking
         if kind and not result.get("failed"):
-            explained = self._explain(kind) if result.get("changed") else {"action": "none"}
+            explained: Result = self._explain(kind) if result.get("changed") else {"action": "none"}
             if result.get("changed") and not checking:
                 acted = self._execute_module(task_vars=task_vars)
                 if "EntityAlreadyExists" in str(acted.get("msg", "")):  # a creation whose answer was lost: look again
                     acted = {**self._execute_module(task_vars=task_vars), "changed": True}
                 result = _sum_calls(result, acted)
                 found = result.get(kind.returned) or {}
-                explained["resource"] = {name: found[name] for name in kind.computed if name in found}
+                explained |= {"resource": {name: found[name] for name in kind.computed if name in found}}
             result = _sum_calls(result, explained)
         return result
 

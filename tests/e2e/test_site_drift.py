@@ -127,8 +127,6 @@ def test_what_was_changed_is_named_and_repaired(stack: Site, batch: dict[str, Mu
     assert_repaired(stack)
 
 
-
-
 @pytest.mark.parametrize("batch", deletions.BATCHES)
 def test_what_was_deleted_comes_back(stack: Site, batch: dict[str, Mutation]) -> None:
     preview = make(stack, batch)

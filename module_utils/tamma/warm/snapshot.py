@@ -164,7 +164,7 @@ def _ask(client: Any, question: Read) -> None:
 
 def _key(model: Any, params: Mapping[str, Any]) -> str:
     request = [params.get(part) for part in ("method", "url", "query_string")]
-    body = params.get("body")
+    body: Any = params.get("body")
     with contextlib.suppress(TypeError, ValueError):  # no JSON
         body = json.loads(body)  # the order of its members, which is that of the arguments, means nothing
     request.append(body)

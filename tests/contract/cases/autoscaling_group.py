@@ -51,6 +51,7 @@ PRESENT: dict[str, Any] = {
     "subnets": ["b", "a"],
     "new_instances_protected_from_scale_in": True,
     "health_check_type": "EC2",
+    "suspended_processes": [],
     "tags": {"Project": "tamma"},
 }
 _COMMON = {
@@ -87,6 +88,13 @@ CASES = [
         changed={**_COMMON, "launch_template": "other", "new_instances_protected_from_scale_in": False},
         drift=[
             *_DRIFT,
+            Drift(
+                "suspended_processes",
+                lambda aws: aws.client("autoscaling").suspend_processes(
+                    AutoScalingGroupName=NAME, ScalingProcesses=["Launch", "Terminate"]
+                ),
+                "starts nothing",
+            ),
             Drift("launch_template", lambda aws: _use(aws, "other", "$Default"), "template"),
             Drift("launch_template", lambda aws: _use(aws, "gpu", "1"), "version"),
             Drift(

@@ -56,6 +56,7 @@ PRESENT: dict[str, Any] = {
     "block_device_mappings": [ROOT],
     "user_data": "#!/bin/bash\necho ECS_CLUSTER=tamma-dev-cluster >> /etc/ecs/ecs.config\n",
     "monitoring": False,
+    "other_settings": {},
     "instance_tags": {"Project": "tamma"},
     "tags": {"Project": "tamma"},
 }
@@ -79,6 +80,7 @@ CASES = [
         drift=[
             Drift("instance_type", lambda aws: _version(aws, InstanceType="p4d.24xlarge")),
             Drift("metadata_options", lambda aws: _version(aws, MetadataOptions={"HttpTokens": "optional"})),
+            Drift("other_settings", lambda aws: _version(aws, KeyName="thief"), "key pair"),
             Drift("security_groups", _foreign_group),
             Drift("user_data", lambda aws: _version(aws, UserData="")),
             Drift("instance_tags", _instance_tags),

@@ -63,6 +63,7 @@ CASE = Case(
         "ephemeral_storage_gib": 30,
         "runtime_platform": {"cpu_architecture": "X86_64", "operating_system_family": "LINUX"},
         "volumes": [{"name": "scratch"}],
+        "other_settings": {},
         "tags": {"Project": "tamma"},
     },
     changed={
@@ -78,6 +79,7 @@ CASE = Case(
         "tags": {"Project": "tamma", "Environment": "dev"},
     },
     drift=[
+        Drift("other_settings", lambda aws: _register(aws, pidMode="task"), "sees other processes"),
         Drift("container_definitions", lambda aws: _container(aws, image="registry.test/worker:evil"), "image"),
         Drift("container_definitions", lambda aws: _container(aws, secrets=[]), "secrets removed"),
         Drift(

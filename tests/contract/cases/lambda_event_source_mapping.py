@@ -42,6 +42,31 @@ def _set(queue: str, **settings: Any) -> Any:
     return lambda aws: aws.client("lambda").update_event_source_mapping(UUID=_mapping(aws, queue), **settings)
 
 
+def _steal(aws: Aws) -> None:
+    client = aws.client("lambda")
+    found = client.get_function(FunctionName="t-function")["Configuration"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context): return {}")
+    client.create_function(
+        FunctionName="t-thief",
+        Runtime="python3.13",
+        Role=found["Role"],
+        Handler="app.handler",
+        Code={"ZipFile": code.getvalue()},
+    )
+    _map(aws, "jobs.fifo", "t-thief")
+
+
+def _feed(aws: Aws) -> None:
+    _map(aws, "events", "t-function")
+
+
+def _map(aws: Aws, queue: str, function: str) -> None:
+    arn = f"arn:aws:sqs:{aws.region}:{aws.account_id}:{queue}"
+    aws.client("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=function, BatchSize=1)
+
+
 FIFO = Case(
     module="lambda_event_source_mapping",
     label="lambda_event_source_mapping_fifo",
@@ -52,6 +77,7 @@ FIFO = Case(
         "batch_size": 10,
         "function_response_types": ["ReportBatchItemFailures"],
         "maximum_concurrency": 5,
+        "exclusive": True,
         "tags": {"environment": "test"},
     },
     changed={
@@ -66,6 +92,8 @@ FIFO = Case(
         Drift("enabled", _set("jobs.fifo", Enabled=False)),
         Drift("batch_size", _set("jobs.fifo", BatchSize=1)),
         Drift("function_response_types", _set("jobs.fifo", FunctionResponseTypes=[])),
+        Drift("exclusive", _steal, "another function takes jobs"),
+        Drift("exclusive", _feed, "another queue feeds the function"),
     ],
     refused=[
         Refusal({"batch_size": 11}, "at most 10"),

@@ -86,6 +86,14 @@ def _tag(aws: Aws) -> None:
     aws.client("lambda").tag_resource(Resource=arn, Tags={"foreign": "1"})
 
 
+def _publish(aws: Aws) -> None:
+    aws.client("lambda").publish_version(FunctionName=_NAME)
+
+
+def _alias(aws: Aws) -> None:
+    aws.client("lambda").create_alias(FunctionName=_NAME, Name="back-door", FunctionVersion="$LATEST")
+
+
 def _reserve(aws: Aws) -> None:
     aws.client("lambda").put_function_concurrency(FunctionName=_NAME, ReservedConcurrentExecutions=1)
 
@@ -116,6 +124,9 @@ def _case(emulator: str, account: str, why_not: dict[str, str]) -> Case:
             "logging_config": {"log_format": "Text", "log_group": f"/aws/lambda/{_NAME}"},
             "policy": {"Version": "2012-10-17", "Statement": [_SEND]},
             "function_url": "absent",
+            "versions": [],
+            "aliases": [],
+            "other_settings": {},
             "tags": {"environment": "test"},
         },
         changed={
@@ -138,6 +149,13 @@ def _case(emulator: str, account: str, why_not: dict[str, str]) -> Case:
         },
         drift=[
             Drift("code_sha256", _replace_code, "foreign code"),
+            Drift("versions", _publish, "published version"),
+            Drift("aliases", _alias, "foreign alias"),
+            Drift(
+                "other_settings",
+                _set(DeadLetterConfig={"TargetArn": f"arn:aws:sqs:us-east-1:{account}:t-dead"}),
+                "foreign dead letters",
+            ),
             Drift("policy", _grant("AllowEveryone", "*"), "opened to everyone"),
             Drift("policy", _grant("Url", "*", FunctionUrlAuthType="NONE"), "opened to everyone by URL"),
             Drift("policy", _revoke_all, "grant removed"),
@@ -191,6 +209,7 @@ MOTO = _case(
         "ephemeral_storage@moto": "ignores it in UpdateFunctionConfiguration",
         "tracing_mode@moto": "ignores it in UpdateFunctionConfiguration",
         "logging_config@moto": "does not know it",
+        "other_settings@moto": "ignores dead letters in UpdateFunctionConfiguration",
     },
 )
 

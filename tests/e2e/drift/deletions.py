@@ -1,4 +1,4 @@
-"""Resources of every kind, deleted by hand: those that stand on others and those that others stand on, in two batches."""
+"""Resources of every kind, deleted by hand: those that stand on others, then those that others stand on."""
 
 from __future__ import annotations
 

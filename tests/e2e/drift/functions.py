@@ -193,7 +193,12 @@ _FUNCTION = _of(
             configure(DISPATCHER, Description="x"),
             *("description", "x", "Starts a task for each job"),
         ),
-        "function with another handler": (configure(DISPATCHER, Handler="app.main"), "handler", "app.main", "app.handler"),
+        "function with another handler": (
+            configure(DISPATCHER, Handler="app.main"),
+            "handler",
+            "app.main",
+            "app.handler",
+        ),
         "function that is traced": (
             configure(DISPATCHER, TracingConfig={"Mode": "Active"}),
             *("tracing_mode", "Active", "PassThrough"),
@@ -216,7 +221,10 @@ _FUNCTION = _of(
         ),
         "function with an alias": (_alias, "aliases", ["back-door"], []),
         "function with a version": (
-            call("lambda", "publish_version", FunctionName=DISPATCHER), "versions", ["1"], [],
+            call("lambda", "publish_version", FunctionName=DISPATCHER),
+            "versions",
+            ["1"],
+            [],
         ),
         "function with a foreign tag": (
             lambda aws: aws("lambda").tag_resource(Resource=_function_arn(aws, DISPATCHER), Tags={"Owner": "x"}),
@@ -244,7 +252,7 @@ _FUNCTION = _of(
             *("function_url", "public", "absent"),
         ),
     },
-)  # fmt: skip
+)
 
 _SOURCES = _of(
     "event source mapping",
@@ -253,10 +261,16 @@ _SOURCES = _of(
         "mapping disabled": (_source(JOBS, Enabled=False), "enabled", False, True),
         "mapping with other batches": (_source(JOBS, BatchSize=1), "batch_size", 1, 10),
         "mapping that takes too much": (
-            _source(JOBS, ScalingConfig={"MaximumConcurrency": 900}), "maximum_concurrency", 900, 5,
+            _source(JOBS, ScalingConfig={"MaximumConcurrency": 900}),
+            "maximum_concurrency",
+            900,
+            5,
         ),
         "mapping that loses failures": (
-            _source(JOBS, FunctionResponseTypes=[]), "function_response_types", [], ["ReportBatchItemFailures"],
+            _source(JOBS, FunctionResponseTypes=[]),
+            "function_response_types",
+            [],
+            ["ReportBatchItemFailures"],
         ),
         "mapping that drops jobs": (
             _source(JOBS, FilterCriteria={"Filters": [{"Pattern": '{"body": {"a": ["b"]}}'}]}),
@@ -271,193 +285,259 @@ _SOURCES = _of(
         True,
         elsewhere=(("event source mapping", OF_JOBS, "exclusive"),),
     ),
-}  # fmt: skip
+}
 
-_TASKS = _of(
-    "ECS task definition",
-    FAMILY,
-    {
-        "newer revision with another image": (
-            _revision(_change_container(image="evil:latest")),
-            *("container_definitions[worker].image", "evil:latest", Value(f"{PROJECT}-audio-clean:")),
-        ),
-        "newer revision with more rights": (
-            _revision(lambda request: request.update(pidMode="task")), "other_settings.pidMode", "task", None,
-        ),
-        "newer revision with a volume": (
-            _revision(lambda request: request.update(volumes=[{"name": "x"}])), "volumes[x]", {"name": "x"}, None,
-        ),
-        "newer revision with less memory": (
-            _revision(lambda request: request.update(memory="3072")), "memory", "3072", "2048",
-        ),
-        "newer revision without a role": (
-            _revision(lambda request: request.pop("taskRoleArn")),
-            *("task_role_arn", None, f"arn:aws:iam::{{account}}:role/{PROJECT}-audio-clean-task-role"),
-        ),
-    },
-) | _of(
-    "ECS cluster",
-    CLUSTER,
-    {
-        "cluster without metrics": (
-            call("ecs", "update_cluster_settings", cluster=CLUSTER,
-                 settings=[{"name": "containerInsights", "value": "disabled"}]),
-            *("container_insights", "disabled", "enabled"),
-        ),
-        "cluster without Spot": (
-            _providers(["FARGATE", PROVIDER], (PROVIDER, 1)),
-            *("capacity_providers", ["FARGATE", PROVIDER], ["FARGATE", "FARGATE_SPOT", PROVIDER]),
-            (("default_capacity_provider_strategy[0].capacity_provider", PROVIDER, "FARGATE"),),
-        ),
-        "cluster without a tag": (_tag_ecs(f"cluster/{CLUSTER}", "Project"), "tags.Project", None, "tamma"),
-    },
-) | _of(
-    "ECS capacity provider",
-    PROVIDER,
-    {
-        "provider half full": (
-            _provide(managedScaling={**_SCALING, "targetCapacity": 50}),
-            *("managed_scaling.target_capacity", 50, 100),
-        ),
-        "provider without protection": (
-            _provide(managedTerminationProtection="DISABLED"),
-            *("managed_termination_protection", "DISABLED", "ENABLED"),
-        ),
-        "provider without draining": (
-            _provide(managedDraining="DISABLED"), "managed_draining", "DISABLED", "ENABLED",
-        ),
-        "provider without a tag": (
-            _tag_ecs(f"capacity-provider/{PROVIDER}", "ManagedBy"), "tags.ManagedBy", None, "ansible",
-        ),
-    },
-) | _of(
-    "Auto Scaling group",
-    GROUP,
-    {
-        "group too big": (_scaling(MaxSize=50), "max_size", 50, 2),
-        "group never empty": (_scaling(MinSize=1, DesiredCapacity=0), "min_size", 1, 0),
-        "group with other health checks": (_scaling(HealthCheckType="ELB"), "health_check_type", "ELB", "EC2"),
-        "group with a foreign tag": (_tag_group, "tags.Owner", "x", None),
-    },
-) | _of(
-    "Launch template",
-    TEMPLATE,
-    {
-        "template with another type": (_template(InstanceType="p5.48xlarge"), "instance_type", "p5.48xlarge", "g5.xlarge"),
-        "template with open metadata": (
-            _template(MetadataOptions={"HttpTokens": "optional", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1}),
-            *("metadata_options.http_tokens", "optional", "required"),
-        ),
-        "template with a key pair": (_template(KeyName="thief"), "other_settings.KeyName", "thief", None),
-    },
-)  # fmt: skip
+_TASKS = (
+    _of(
+        "ECS task definition",
+        FAMILY,
+        {
+            "newer revision with another image": (
+                _revision(_change_container(image="evil:latest")),
+                *("container_definitions[worker].image", "evil:latest", Value(f"{PROJECT}-audio-clean:")),
+            ),
+            "newer revision with more rights": (
+                _revision(lambda request: request.update(pidMode="task")),
+                "other_settings.pidMode",
+                "task",
+                None,
+            ),
+            "newer revision with a volume": (
+                _revision(lambda request: request.update(volumes=[{"name": "x"}])),
+                "volumes[x]",
+                {"name": "x"},
+                None,
+            ),
+            "newer revision with less memory": (
+                _revision(lambda request: request.update(memory="3072")),
+                "memory",
+                "3072",
+                "2048",
+            ),
+            "newer revision without a role": (
+                _revision(lambda request: request.pop("taskRoleArn")),
+                *("task_role_arn", None, f"arn:aws:iam::{{account}}:role/{PROJECT}-audio-clean-task-role"),
+            ),
+        },
+    )
+    | _of(
+        "ECS cluster",
+        CLUSTER,
+        {
+            "cluster without metrics": (
+                call(
+                    "ecs",
+                    "update_cluster_settings",
+                    cluster=CLUSTER,
+                    settings=[{"name": "containerInsights", "value": "disabled"}],
+                ),
+                *("container_insights", "disabled", "enabled"),
+            ),
+            "cluster without Spot": (
+                _providers(["FARGATE", PROVIDER], (PROVIDER, 1)),
+                *("capacity_providers", ["FARGATE", PROVIDER], ["FARGATE", "FARGATE_SPOT", PROVIDER]),
+                (("default_capacity_provider_strategy[0].capacity_provider", PROVIDER, "FARGATE"),),
+            ),
+            "cluster without a tag": (_tag_ecs(f"cluster/{CLUSTER}", "Project"), "tags.Project", None, "tamma"),
+        },
+    )
+    | _of(
+        "ECS capacity provider",
+        PROVIDER,
+        {
+            "provider half full": (
+                _provide(managedScaling={**_SCALING, "targetCapacity": 50}),
+                *("managed_scaling.target_capacity", 50, 100),
+            ),
+            "provider without protection": (
+                _provide(managedTerminationProtection="DISABLED"),
+                *("managed_termination_protection", "DISABLED", "ENABLED"),
+            ),
+            "provider without draining": (
+                _provide(managedDraining="DISABLED"),
+                "managed_draining",
+                "DISABLED",
+                "ENABLED",
+            ),
+            "provider without a tag": (
+                _tag_ecs(f"capacity-provider/{PROVIDER}", "ManagedBy"),
+                "tags.ManagedBy",
+                None,
+                "ansible",
+            ),
+        },
+    )
+    | _of(
+        "Auto Scaling group",
+        GROUP,
+        {
+            "group too big": (_scaling(MaxSize=50), "max_size", 50, 2),
+            "group never empty": (_scaling(MinSize=1, DesiredCapacity=0), "min_size", 1, 0),
+            "group with other health checks": (_scaling(HealthCheckType="ELB"), "health_check_type", "ELB", "EC2"),
+            "group with a foreign tag": (_tag_group, "tags.Owner", "x", None),
+        },
+    )
+    | _of(
+        "Launch template",
+        TEMPLATE,
+        {
+            "template with another type": (
+                _template(InstanceType="p5.48xlarge"),
+                "instance_type",
+                "p5.48xlarge",
+                "g5.xlarge",
+            ),
+            "template with open metadata": (
+                _template(
+                    MetadataOptions={"HttpTokens": "optional", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1}
+                ),
+                *("metadata_options.http_tokens", "optional", "required"),
+            ),
+            "template with a key pair": (_template(KeyName="thief"), "other_settings.KeyName", "thief", None),
+        },
+    )
+)
 
-_WATCH = _of(
-    "EventBridge rule",
-    STOPPED,
-    {
-        "rule disabled": (call("events", "disable_rule", Name=STOPPED), "rule_state", "disabled", "enabled"),
-        "rule for other events": (
-            _rule(STOPPED, EventPattern='{"source": ["aws.ec2"]}'), "event_pattern.source", ["aws.ec2"], ["aws.ecs"],
-            (
-                ("event_pattern.detail-type", None, ["ECS Task State Change"]),
-                ("event_pattern.detail", None,
-                 {"clusterArn": [f"arn:aws:ecs:{REGION}:{{account}}:cluster/{CLUSTER}"], "lastStatus": ["STOPPED"]}),
+_WATCH = (
+    _of(
+        "EventBridge rule",
+        STOPPED,
+        {
+            "rule disabled": (call("events", "disable_rule", Name=STOPPED), "rule_state", "disabled", "enabled"),
+            "rule for other events": (
+                _rule(STOPPED, EventPattern='{"source": ["aws.ec2"]}'),
+                "event_pattern.source",
+                ["aws.ec2"],
+                ["aws.ecs"],
+                (
+                    ("event_pattern.detail-type", None, ["ECS Task State Change"]),
+                    (
+                        "event_pattern.detail",
+                        None,
+                        {
+                            "clusterArn": [f"arn:aws:ecs:{REGION}:{{account}}:cluster/{CLUSTER}"],
+                            "lastStatus": ["STOPPED"],
+                        },
+                    ),
+                ),
             ),
-        ),
-        "rule described in another way": (
-            _rule(STOPPED, Description="x"),
-            *("description", "x", "Tasks of the cluster that stopped, for the reconciler"),
-        ),
-        "extra target": (
-            lambda aws: aws("events").put_targets(
-                Rule=STOPPED, Targets=[{"Id": "thief", "Arn": _function_arn(aws, DISPATCHER)}]
+            "rule described in another way": (
+                _rule(STOPPED, Description="x"),
+                *("description", "x", "Tasks of the cluster that stopped, for the reconciler"),
             ),
-            *("targets[thief]", {"id": "thief", "arn": f"arn:aws:lambda:{REGION}:{{account}}:function:{DISPATCHER}"}),
-            None,
-        ),
-        "target with a role": (
-            _target(STOPPED, RoleArn=f"arn:aws:iam::{{account}}:role/x"),
-            *("targets[task-events].role_arn", "arn:aws:iam::{account}:role/x", None),
-        ),
-        "target with dead letters": (
-            _target(STOPPED, DeadLetterConfig={"Arn": f"arn:aws:sqs:{REGION}:{{account}}:x"}),
-            *("targets[task-events].dead_letter_queue_arn", f"arn:aws:sqs:{REGION}:{{account}}:x", None),
-        ),
-    },
-) | _of(
-    "EventBridge rule",
-    SWEEP,
-    {
-        "rule once a day": (
-            _rule(SWEEP, ScheduleExpression="rate(1 day)"), "schedule_expression", "rate(1 day)", "rate(1 minute)",
-        ),
-        "rule with a pattern too": (
-            _rule(SWEEP, EventPattern='{"source": ["x"]}'), "event_pattern.source", ["x"], None,
-        ),
-        "target with other input": (
-            _target(SWEEP, Input='{"tamma": "x"}'),
-            *("targets[task-events].input", '{"tamma": "x"}', '{"tamma": "sweep"}'),
-        ),
-        "target removed": (
-            call("events", "remove_targets", Rule=SWEEP, Ids=["task-events"]),
-            *("targets[task-events]", None),
-            {"id": "task-events", "arn": f"arn:aws:sqs:{REGION}:{{account}}:{EVENTS}", "input": '{"tamma": "sweep"}'},
-        ),
-        "rule with a foreign tag": (
-            lambda aws: aws("events").tag_resource(
-                ResourceARN=f"arn:aws:events:{REGION}:{aws.id}:rule/{SWEEP}", Tags=[{"Key": "Owner", "Value": "x"}]
+            "extra target": (
+                lambda aws: aws("events").put_targets(
+                    Rule=STOPPED, Targets=[{"Id": "thief", "Arn": _function_arn(aws, DISPATCHER)}]
+                ),
+                *(
+                    "targets[thief]",
+                    {"id": "thief", "arn": f"arn:aws:lambda:{REGION}:{{account}}:function:{DISPATCHER}"},
+                ),
+                None,
             ),
-            *("tags.Owner", "x", None),
-        ),
-    },
-) | _of(
-    "CloudWatch alarm",
-    f"{PROJECT}-oldest-job",
-    {
-        "alarm silent": (
-            call("cloudwatch", "disable_alarm_actions", AlarmNames=[f"{PROJECT}-oldest-job"]),
-            *("actions_enabled", False, True),
-        ),
-        "alarm too late": (_alarm("oldest-job", Threshold=1e6), "threshold", 1e6, 900.0),
-        "alarm tells nobody": (
-            _alarm("oldest-job", AlarmActions=[]),
-            *("alarm_actions", [], [f"arn:aws:sns:{REGION}:{{account}}:{PROJECT}-alarms"]),
-        ),
-        "alarm on another queue": (
-            _alarm("oldest-job", Dimensions=[{"Name": "QueueName", "Value": "x"}]),
-            *("dimensions.QueueName", "x", JOBS),
-        ),
-        "alarm that misses data": (
-            _alarm("oldest-job", TreatMissingData="breaching"), "treat_missing_data", "breaching", "notBreaching",
-        ),
-        "alarm after an hour": (_alarm("oldest-job", Period=3600), "period", 3600, 60),
-        "alarm without a tag": (
-            lambda aws: aws("cloudwatch").untag_resource(
-                ResourceARN=f"arn:aws:cloudwatch:{REGION}:{aws.id}:alarm:{PROJECT}-oldest-job", TagKeys=["Project"]
+            "target with a role": (
+                _target(STOPPED, RoleArn="arn:aws:iam::{account}:role/x"),
+                *("targets[task-events].role_arn", "arn:aws:iam::{account}:role/x", None),
             ),
-            *("tags.Project", None, "tamma"),
-        ),
-    },
-) | _of(
-    "CloudWatch log group",
-    LOGS,
-    {
-        "logs kept for ever": (call("logs", "delete_retention_policy", logGroupName=LOGS), "retention", 0, 14),
-        "logs sent on": (
-            _subscribe_logs,
-            *("subscription_filters[thief]",),
-            {"name": "thief", "destination": f"arn:aws:lambda:{REGION}:{{account}}:function:{RECONCILER}", "pattern": ""},
-            None,
-        ),
-        "logs without a tag": (
-            lambda aws: aws("logs").untag_resource(
-                resourceArn=f"arn:aws:logs:{REGION}:{aws.id}:log-group:{LOGS}", tagKeys=["Project"]
+            "target with dead letters": (
+                _target(STOPPED, DeadLetterConfig={"Arn": f"arn:aws:sqs:{REGION}:{{account}}:x"}),
+                *("targets[task-events].dead_letter_queue_arn", f"arn:aws:sqs:{REGION}:{{account}}:x", None),
             ),
-            *("tags.Project", None, "tamma"),
-        ),
-    },
-)  # fmt: skip
+        },
+    )
+    | _of(
+        "EventBridge rule",
+        SWEEP,
+        {
+            "rule once a day": (
+                _rule(SWEEP, ScheduleExpression="rate(1 day)"),
+                "schedule_expression",
+                "rate(1 day)",
+                "rate(1 minute)",
+            ),
+            "rule with a pattern too": (
+                _rule(SWEEP, EventPattern='{"source": ["x"]}'),
+                "event_pattern.source",
+                ["x"],
+                None,
+            ),
+            "target with other input": (
+                _target(SWEEP, Input='{"tamma": "x"}'),
+                *("targets[task-events].input", '{"tamma": "x"}', '{"tamma": "sweep"}'),
+            ),
+            "target removed": (
+                call("events", "remove_targets", Rule=SWEEP, Ids=["task-events"]),
+                *("targets[task-events]", None),
+                {
+                    "id": "task-events",
+                    "arn": f"arn:aws:sqs:{REGION}:{{account}}:{EVENTS}",
+                    "input": '{"tamma": "sweep"}',
+                },
+            ),
+            "rule with a foreign tag": (
+                lambda aws: aws("events").tag_resource(
+                    ResourceARN=f"arn:aws:events:{REGION}:{aws.id}:rule/{SWEEP}", Tags=[{"Key": "Owner", "Value": "x"}]
+                ),
+                *("tags.Owner", "x", None),
+            ),
+        },
+    )
+    | _of(
+        "CloudWatch alarm",
+        f"{PROJECT}-oldest-job",
+        {
+            "alarm silent": (
+                call("cloudwatch", "disable_alarm_actions", AlarmNames=[f"{PROJECT}-oldest-job"]),
+                *("actions_enabled", False, True),
+            ),
+            "alarm too late": (_alarm("oldest-job", Threshold=1e6), "threshold", 1e6, 900.0),
+            "alarm tells nobody": (
+                _alarm("oldest-job", AlarmActions=[]),
+                *("alarm_actions", [], [f"arn:aws:sns:{REGION}:{{account}}:{PROJECT}-alarms"]),
+            ),
+            "alarm on another queue": (
+                _alarm("oldest-job", Dimensions=[{"Name": "QueueName", "Value": "x"}]),
+                *("dimensions.QueueName", "x", JOBS),
+            ),
+            "alarm that misses data": (
+                _alarm("oldest-job", TreatMissingData="breaching"),
+                "treat_missing_data",
+                "breaching",
+                "notBreaching",
+            ),
+            "alarm after an hour": (_alarm("oldest-job", Period=3600), "period", 3600, 60),
+            "alarm without a tag": (
+                lambda aws: aws("cloudwatch").untag_resource(
+                    ResourceARN=f"arn:aws:cloudwatch:{REGION}:{aws.id}:alarm:{PROJECT}-oldest-job", TagKeys=["Project"]
+                ),
+                *("tags.Project", None, "tamma"),
+            ),
+        },
+    )
+    | _of(
+        "CloudWatch log group",
+        LOGS,
+        {
+            "logs kept for ever": (call("logs", "delete_retention_policy", logGroupName=LOGS), "retention", 0, 14),
+            "logs sent on": (
+                _subscribe_logs,
+                *("subscription_filters[thief]",),
+                {
+                    "name": "thief",
+                    "destination": f"arn:aws:lambda:{REGION}:{{account}}:function:{RECONCILER}",
+                    "pattern": "",
+                },
+                None,
+            ),
+            "logs without a tag": (
+                lambda aws: aws("logs").untag_resource(
+                    resourceArn=f"arn:aws:logs:{REGION}:{aws.id}:log-group:{LOGS}", tagKeys=["Project"]
+                ),
+                *("tags.Project", None, "tamma"),
+            ),
+        },
+    )
+)
 
 MUTATIONS = {
     **_FUNCTION,

@@ -189,13 +189,28 @@ MUTATIONS = {
         None,
     ),
     "bucket policy removed": _bucket(
-        s3("delete_bucket_policy", DERIVED), DERIVED, "policy.Version", None, "2012-10-17",
-        also=(("policy.Statement", None, [{
-            "Sid": "DenyPlainHttp", "Effect": "Deny", "Principal": "*", "Action": ["s3:*"],
-            "Resource": [f"arn:aws:s3:::{DERIVED}", f"arn:aws:s3:::{DERIVED}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": ["false"]}},
-        }]),),
-    ),  # fmt: skip
+        s3("delete_bucket_policy", DERIVED),
+        DERIVED,
+        "policy.Version",
+        None,
+        "2012-10-17",
+        also=(
+            (
+                "policy.Statement",
+                None,
+                [
+                    {
+                        "Sid": "DenyPlainHttp",
+                        "Effect": "Deny",
+                        "Principal": "*",
+                        "Action": ["s3:*"],
+                        "Resource": [f"arn:aws:s3:::{DERIVED}", f"arn:aws:s3:::{DERIVED}/*"],
+                        "Condition": {"Bool": {"aws:SecureTransport": ["false"]}},
+                    }
+                ],
+            ),
+        ),
+    ),
     "one block of public access off": _bucket(
         _block(RAW, RestrictPublicBuckets=False),
         *(RAW, "public_access_block", {**dict.fromkeys(_BLOCKS, True), "RestrictPublicBuckets": False}, True),
@@ -239,9 +254,7 @@ MUTATIONS = {
             "max_age_seconds": 3000,
         },
     ),
-    "recordings expire early": _bucket(
-        _shorter_life, RAW, "lifecycle_rules[expire-recordings].expiration_days", 1, 30
-    ),
+    "recordings expire early": _bucket(_shorter_life, RAW, "lifecycle_rules[expire-recordings].expiration_days", 1, 30),
     "foreign lifecycle rule": _bucket(
         _foreign_rule,
         *(DERIVED, "lifecycle_rules[shred]"),
@@ -285,9 +298,7 @@ MUTATIONS = {
         also=(("tags.ManagedBy", None, "ansible"),),
     ),
     "jobs visible too soon": _queue(queue(JOBS, VisibilityTimeout="0"), JOBS, "visibility_timeout", 0, 360),
-    "jobs forgotten": _queue(
-        queue(JOBS, MessageRetentionPeriod="60"), JOBS, "message_retention_period", 60, 345_600
-    ),
+    "jobs forgotten": _queue(queue(JOBS, MessageRetentionPeriod="60"), JOBS, "message_retention_period", 60, 345_600),
     "jobs delayed": _queue(queue(JOBS, DelaySeconds="900"), JOBS, "delay", 900, 0),
     "jobs given up early": _queue(
         queue(
@@ -322,9 +333,7 @@ MUTATIONS = {
     "slow FIFO": _queue(
         queue(JOBS, FifoThroughputLimit="perQueue"), JOBS, "fifo_throughput_limit", "perQueue", "perMessageGroupId"
     ),
-    "queue not encrypted": _queue(
-        queue(EVENTS, SqsManagedSseEnabled="false"), EVENTS, "sqs_managed_sse", False, True
-    ),
+    "queue not encrypted": _queue(queue(EVENTS, SqsManagedSseEnabled="false"), EVENTS, "sqs_managed_sse", False, True),
     "queue encrypted with another key": _queue(
         queue(DEAD, KmsMasterKeyId="alias/k"), DEAD, "sqs_managed_sse", False, True
     ),

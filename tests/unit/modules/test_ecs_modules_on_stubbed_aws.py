@@ -120,12 +120,26 @@ def test_a_provider_in_use_is_not_deleted(aws: StubbedAws) -> None:
     assert outcome.writes == []
 
 
-def test_a_provider_of_a_group_that_was_made_anew_is_not_taken_for_good(aws: StubbedAws) -> None:
+def test_a_provider_of_a_group_that_was_made_anew_is_made_anew_and_put_back_into_its_clusters(aws: StubbedAws) -> None:
     aws.answers("ecs", "describe_capacity_providers", _provider(_group_arn(1)))
     aws.answers("autoscaling", "describe_auto_scaling_groups", _groups(_group_arn(2)))
+    aws.answers("ecs", "list_clusters", {"clusterArns": [f"{ACCOUNT}:cluster/c"]})
+    aws.answers("ecs", "describe_clusters", _cluster(capacityProviders=["FARGATE", "gpu"]))
+    put = {"cluster": "c", "defaultCapacityProviderStrategy": []}
+    aws.answers("ecs", "put_cluster_capacity_providers", {}, **put, capacityProviders=["FARGATE"])
+    aws.answers("ecs", "list_clusters", {"clusterArns": []})
+    aws.answers("ecs", "delete_capacity_provider", {}, capacityProvider="gpu")
+    aws.answers("ecs", "describe_capacity_providers", {"capacityProviders": []})
+    aws.answers("autoscaling", "describe_auto_scaling_groups", _groups(_group_arn(2)))
+    group = {"autoScalingGroupArn": _group_arn(2), "managedScaling": {}, "managedDraining": "ENABLED"}
+    aws.answers("ecs", "create_capacity_provider", {}, name="gpu", autoScalingGroupProvider=group, tags=[])
+    aws.answers("ecs", "put_cluster_capacity_providers", {}, **put, capacityProviders=["FARGATE", "gpu"])
+    aws.answers("ecs", "describe_capacity_providers", _provider(_group_arn(2)))
+    aws.answers("autoscaling", "describe_auto_scaling_groups", _groups(_group_arn(2)))
     outcome = aws.run("ecs_capacity_provider", {"name": "gpu", "auto_scaling_group": "asg"})
-    assert outcome.failed
-    assert "another group has this name" in outcome.message
+    assert outcome.changed, outcome.message
+    assert outcome.before["auto_scaling_group"] == "asg (deleted)"
+    assert outcome.resource["auto_scaling_group"] == "asg"
 
 
 def _definition(**other: Any) -> dict[str, Any]:

@@ -114,6 +114,31 @@ def test_a_mapping_waits_for_rights_to_spread_and_until_it_is_in_force(aws: Stub
     assert outcome.resource["enabled"] is True
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_a_message_that_comes_back_too_soon_stops_a_run_and_not_a_preview(aws: StubbedAws, check: bool) -> None:
+    # A preview cannot know whether the run, before it comes to the mapping, puts the queue right.
+    aws.answers("sts", "get_caller_identity", CALLER)
+    _listed(aws)
+    if not check:
+        _timeouts(aws, hidden="20", works=30)
+    outcome = aws.run("lambda_event_source_mapping", {"function": "f", "queue": "q"}, check=check)
+    assert outcome.failed is not check
+    assert check or "raise visibility_timeout to 180" in outcome.message
+    assert outcome.writes == []
+
+
+def test_a_key_of_a_log_group_is_taken_away(aws: StubbedAws) -> None:
+    group = {"logGroupName": "g", "arn": "arn:aws:logs:us-east-1:123456789012:log-group:g:*"}
+    encrypted = {**group, "kmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/k"}
+    aws.answers("logs", "describe_log_groups", {"logGroups": [encrypted]})
+    aws.answers("logs", "list_tags_for_resource", {"tags": {}})
+    aws.answers("logs", "disassociate_kms_key", {}, logGroupName="g")
+    aws.answers("logs", "describe_log_groups", {"logGroups": [group]})
+    aws.answers("logs", "list_tags_for_resource", {"tags": {}})
+    outcome = aws.run("cloudwatch_log_group", {"name": "g", "kms_key_id": ""})
+    assert outcome.differs == {"kms_key_id"}
+
+
 def test_another_invalid_parameter_of_a_mapping_is_not_repeated(aws: StubbedAws) -> None:
     aws.answers("sts", "get_caller_identity", CALLER)
     _listed(aws)
