@@ -34,7 +34,7 @@ class Clients:
 
     def __init__(self, snapshot: Snapshot) -> None:
         """Take the snapshot that answers for every client."""
-        self._made: dict[tuple[str, str], Any] = {}
+        self._made: dict[tuple[str, str, str], Any] = {}
         self._sessions: dict[tuple[str | None, str], Any] = {}
         self._snapshot = snapshot
 
@@ -64,9 +64,10 @@ class Clients:
             client.close()
 
     def by_service(self) -> Iterator[tuple[str, Any]]:
-        """Return the clients that were made for this process's environment."""
+        """Return the clients that were made for this process's environment, without those of special settings."""
         suffix = _environment()
-        return ((service, client) for (service, key), client in self._made.items() if key.endswith(suffix))
+        made = self._made.items()
+        return ((name, client) for (name, key, extra), client in made if key.endswith(suffix) and not extra)
 
     def _make(self, service: str, options: Mapping[str, Any]) -> Any:
         """Make a client as AnsibleAWSModule does, but from one session for all services: that costs far less."""
@@ -86,8 +87,9 @@ class Clients:
     def _get(
         self, service: str, options: Mapping[str, Any], make: Callable[[], Any], extra: Mapping[str, Any] | None = None
     ) -> Any:
-        connection = [*(options.get(name) for name in sorted(aws_argument_spec())), *sorted((extra or {}).items())]
-        key = (service, repr(connection) + _environment())
+        options_of_aws = [options.get(name) for name in sorted(aws_argument_spec())]
+        special = repr(sorted(extra.items())) if extra else ""
+        key = (service, repr(options_of_aws) + _environment(), special)
         if key not in self._made:
             self._made[key] = make()
             self._snapshot.attach(self._made[key])
