@@ -19,7 +19,7 @@ from job_message import MalformedMessageError, parse
 from job_store import JobStore, StoreRefusedError
 from network import find_network
 from patience import group_of, receives, waits_by_receipt
-from planning import read_assign_public_ip, read_pipelines
+from planning import read_assign_public_ip, read_pipelines, worker_environment
 from queues import Queues
 from settings import Settings, structure, text
 from task_runner import TaskRunner
@@ -56,12 +56,13 @@ def services() -> Services:
     )
     url, key = read_secrets(client("ssm"), settings)
     dispatcher = Dispatcher(
-        store=JobStore(url, key),
+        store=JobStore(url, key, settings.time_scale),
         runner=TaskRunner(client("ecs")),
         cluster=settings.cluster,
         pipelines=pipelines,
         network=network,
-        start_lease_seconds=settings.start_lease_seconds,
+        start_lease_seconds=settings.time_scale.seconds(settings.start_lease_seconds),
+        worker_environment=worker_environment(settings),
         logger=logger,
     )
     return Services(dispatcher, Queues(client("sqs"), settings), settings)
@@ -84,7 +85,7 @@ def dispatch_batch(parts: Services, event: dict[str, Any], context: LambdaContex
         processor=processor,
     )
     records = cast("list[SQSRecord]", processor.fail_messages)
-    problem = parts.queues.put_off(parts.settings.jobs_queue, waits_by_receipt(records))
+    problem = parts.queues.put_off(parts.settings.jobs_queue, waits_by_receipt(records, parts.settings.time_scale))
     if problem:
         logger.warning("Returned messages wait for the queue's visibility timeout instead: %s", problem)
     return dict(response)

@@ -34,6 +34,7 @@ class Dispatcher:
     pipelines: dict[str, Pipeline]
     network: Network
     start_lease_seconds: int
+    worker_environment: dict[str, str]
     logger: Logger
 
     def dispatch(self, message: JobMessage) -> str:
@@ -59,7 +60,13 @@ class Dispatcher:
             current = self.runner.size(pipeline.task_definition) if history.memory_failures else None
             size = larger_size(current) if current else None
             request = run_task_request(
-                message, pipeline, history, cluster=self.cluster, network=self.network, size=size
+                message,
+                pipeline,
+                history,
+                cluster=self.cluster,
+                network=self.network,
+                worker_environment=self.worker_environment,
+                size=size,
             )
             return self.runner.run(request)
         except NotStartedError as error:

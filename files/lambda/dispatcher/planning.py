@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from job_message import JobMessage
+    from settings import Settings
 
 # After this many interruptions a job no longer runs on Spot: it would be interrupted again in the same hour.
 INTERRUPTIONS_ON_SPOT = 2
@@ -91,6 +92,13 @@ def read_assign_public_ip(environment: Mapping[str, str]) -> str:
     return value
 
 
+def worker_environment(settings: Settings) -> dict[str, str]:
+    """Return what every task is told of time: the lease that it has to renew, and the factor when there is one."""
+    factor = settings.time_scale.factor
+    compressed = {} if factor == 1 else {"TAMMA_TIME_SCALE": f"{factor:g}"}
+    return {"LEASE_SECONDS": str(settings.lease_seconds), **compressed}
+
+
 def client_token(job_id: str, attempt: int) -> str:
     """Return what makes a second RunTask for the same attempt return the first one's task."""
     return hashlib.sha256(f"{job_id}:{attempt}".encode()).hexdigest()[:32]
@@ -117,6 +125,7 @@ def run_task_request(
     *,
     cluster: str,
     network: Network,
+    worker_environment: dict[str, str],
     size: Size | None,
 ) -> dict[str, Any]:
     """Return the parameters of RunTask; ``size`` replaces the task definition's, None keeps it."""
@@ -135,19 +144,22 @@ def run_task_request(
                 "assignPublicIp": network.assign_public_ip,
             },
         },
-        "overrides": _overrides(pipeline.container, message, size),
+        "overrides": _overrides(pipeline.container, message, worker_environment, size),
         "tags": [{"key": "job_id", "value": message.job_id}, {"key": "attempt", "value": str(message.attempt)}],
         # The environment's tags are on the task definition.
         "propagateTags": "TASK_DEFINITION",
     }
 
 
-def _overrides(container: str, message: JobMessage, size: Size | None) -> dict[str, Any]:
+def _overrides(
+    container: str, message: JobMessage, worker_environment: dict[str, str], size: Size | None
+) -> dict[str, Any]:
     variables = {
         "JOB_ID": message.job_id,
         "S3_KEY": message.s3_key,
         "ATTEMPT": str(message.attempt),
         "PIPELINE": message.pipeline,
+        **worker_environment,
     }
     if message.preset is not None:
         variables["PRESET"] = message.preset

@@ -49,10 +49,11 @@ class Services:
 def services() -> Services:
     """Look up secrets. Raises SettingsError or MissingParameterError in words; not kept then."""
     settings = Settings.read(os.environ)
-    store = JobStore(*read_secrets(client("ssm"), settings))
+    store = JobStore(*read_secrets(client("ssm"), settings), settings.time_scale)
     queues = Queues(client("sqs"), settings)
-    reconciler = Reconciler(store, queues, logger)
-    return Services(reconciler, Sweeper(store, reconciler, client("ecs"), settings.cluster, logger), queues, settings)
+    reconciler = Reconciler(store, queues, logger, settings.time_scale)
+    sweeper = Sweeper(store, reconciler, client("ecs"), settings.cluster, logger, settings.time_scale)
+    return Services(reconciler, sweeper, queues, settings)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -70,7 +71,9 @@ def reconcile_batch(parts: Services, event: dict[str, Any], context: LambdaConte
         processor=processor,
     )
     records = cast("list[SQSRecord]", processor.fail_messages)
-    problem = parts.queues.put_off(parts.settings.task_events_queue, waits_by_receipt(records))
+    problem = parts.queues.put_off(
+        parts.settings.task_events_queue, waits_by_receipt(records, parts.settings.time_scale)
+    )
     if problem:
         logger.warning("Returned messages wait for the queue's visibility timeout instead: %s", problem)
     return dict(response)

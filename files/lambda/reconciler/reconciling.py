@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from classification import classify
 from job_message import AUDIO, JobMessage
+from settings import UNSCALED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from classification import Verdict
     from job_store import JobRow, JobStore
     from queues import Queues
+    from settings import TimeScale
     from stopped_task import TaskFacts
 
 WORKING = frozenset({"starting", "running"})
@@ -33,6 +35,7 @@ class Reconciler:
     store: JobStore
     queues: Queues
     logger: Logger
+    scale: TimeScale = UNSCALED
     now: Callable[[], datetime] = _now
 
     def task_stopped(self, task: TaskFacts) -> None:
@@ -64,7 +67,7 @@ class Reconciler:
             )
             self.logger.info("%s: %s", "The job failed" if won else "Somebody else decided", verdict.sentence)
             return
-        delay = verdict.delay(_earlier(row, verdict.reason))
+        delay = self.scale.seconds(verdict.delay(_earlier(row, verdict.reason)))
         answer = self.store.retry(
             row.job_id,
             row.attempt,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from classification import HUNG, NOT_STARTED, UNFINISHED, VANISHED, Verdict, classify
+from settings import UNSCALED
 from stopped_task import TaskFacts, read_task
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from job_store import JobRow, JobStore
     from reconciling import Reconciler
+    from settings import TimeScale
 
 PAGE = 100  # rows of one call; also the limit of DescribeTasks
 EXPIRED_LIMIT = 500  # the rest is there a minute later
@@ -33,13 +35,13 @@ class Decision:
     stop: bool = False
 
 
-def decide(row: JobRow, task: TaskFacts | None, now: datetime) -> Decision | None:
+def decide(row: JobRow, task: TaskFacts | None, now: datetime, scale: TimeScale) -> Decision | None:
     """Return the decision for a job whose lease ran out; None leaves it alone. ``task`` None: ECS knows of none."""
     if task is None:
         return Decision(NOT_STARTED if row.status == "starting" else VANISHED)
     if task.stopped:
         return Decision(classify(task) or UNFINISHED)
-    silent = now - row.lease_until if row.lease_until else timedelta(0)
+    silent = (now - row.lease_until if row.lease_until else timedelta(0)) / scale.factor
     if row.status == "starting":
         return Decision(NOT_STARTED, stop=True) if silent > SILENT_START else None
     return Decision(HUNG, stop=True) if silent > SILENT_WORKER else None
@@ -54,6 +56,7 @@ class Sweeper:
     ecs: Any
     cluster: str
     logger: Logger
+    scale: TimeScale = UNSCALED
 
     def sweep(self, has_time: Callable[[], bool]) -> None:
         """Sweep until nothing is left or ``has_time`` says no; the next sweep goes on."""
@@ -86,7 +89,7 @@ class Sweeper:
         return {task["taskArn"]: read_task(task) for task in answer["tasks"]}
 
     def _conclude(self, row: JobRow, task: TaskFacts | None) -> None:
-        decision = decide(row, task, datetime.now(UTC))
+        decision = decide(row, task, datetime.now(UTC), self.scale)
         if decision is None:
             self.logger.info("The lease of %s ran out, but its task is alive: left alone.", row.job_id)
             return

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 from postgrest import APIError, SyncPostgrestClient
+from settings import UNSCALED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from job_message import JobMessage
+    from settings import TimeScale
 
 # Seconds. A transition takes milliseconds; what takes longer is an outage, and the queue waits better than we do.
 CONNECT_TIMEOUT = 3.0
 ANSWER_TIMEOUT = 5.0
 # SQLSTATE classes that say "this value can never be stored": data exception, integrity constraint violation.
 REFUSED_CLASSES = ("22", "23")
+# Seconds until the sweep offers again what it has handed out, and what the dispatcher has given back.
+OFFER_AGAIN = 60
+RELEASED_AGAIN = 300
 
 
 class StoreUnavailableError(Exception):
@@ -66,8 +71,15 @@ class JobRow:
 class JobStore:
     """The transitions, as the service role. Each method that returns bool says whether it won."""
 
-    def __init__(self, url: str, service_key: str, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        service_key: str,
+        scale: TimeScale = UNSCALED,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         """``url`` is the project's, without ``/rest/v1``; ``transport`` replaces the network in tests."""
+        self._scale = scale
         headers = {"apikey": service_key, "Authorization": f"Bearer {service_key}"}
         session = httpx.Client(
             headers=headers,
@@ -96,7 +108,8 @@ class JobStore:
 
     def release(self, job_id: str, attempt: int) -> bool:
         """Give the attempt back, uncounted."""
-        return self._won("release_job", p_job_id=job_id, p_attempt=attempt)
+        hold = self._scale.seconds(RELEASED_AGAIN)
+        return self._won("release_job", p_job_id=job_id, p_attempt=attempt, p_hold_seconds=hold)
 
     def attach_task(self, job_id: str, attempt: int, task_arn: str) -> bool:
         """Note the ECS task of the attempt."""
@@ -148,12 +161,16 @@ class JobStore:
         return self._rows(lambda: self._query("expired_jobs", p_limit=limit))
 
     def due_retries(self, limit: int) -> list[JobRow]:
-        """Return jobs to be offered again; each is put off by a minute, so that the next call goes on with others."""
-        return self._rows(lambda: self._query("due_retries", p_limit=limit))
+        """Return jobs to be offered again; each is put off, so that the next call goes on with others."""
+        return self._handed_out("due_retries", limit)
 
     def due_dead_letters(self, limit: int) -> list[JobRow]:
         """Return failed jobs whose message to the dead-letter queue is not confirmed; put off like retries."""
-        return self._rows(lambda: self._query("due_dead_letters", p_limit=limit))
+        return self._handed_out("due_dead_letters", limit)
+
+    def _handed_out(self, function: str, limit: int) -> list[JobRow]:
+        hold = self._scale.seconds(OFFER_AGAIN)
+        return self._rows(lambda: self._query(function, p_limit=limit, p_hold_seconds=hold))
 
     def get(self, job_id: str) -> JobRow | None:
         """Return the row of a job, None when there is none."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from settings import UNSCALED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from settings import TimeScale
 
 # Seconds. The longest wait is short because it is also how late a job is seen after an outage: contract, 60 s.
 FIRST_WAIT = 2
@@ -32,7 +35,7 @@ def group_of(record: SQSRecord) -> str:
     return str(record.attributes.get("MessageGroupId") or record.message_id)
 
 
-def waits_by_receipt(failed: Iterable[SQSRecord]) -> dict[str, int]:
+def waits_by_receipt(failed: Iterable[SQSRecord], scale: TimeScale = UNSCALED) -> dict[str, int]:
     """Map the receipt handles of failed records, in their order, to seconds.
 
     Mates of one group wait as long as the first of them: one that is hidden longer would keep the whole group back.
@@ -41,5 +44,5 @@ def waits_by_receipt(failed: Iterable[SQSRecord]) -> dict[str, int]:
     of_group: dict[str, int] = {}
     for record in failed:
         wait = of_group.setdefault(group_of(record), wait_seconds(receives(record), record.message_id))
-        waits[record.receipt_handle] = wait
+        waits[record.receipt_handle] = scale.seconds(wait)
     return waits

@@ -47,6 +47,7 @@ class World:
             read_pipelines(ENVIRONMENT),
             Network(["subnet-1"], ["sg-1"], "DISABLED"),
             600,
+            {"LEASE_SECONDS": "120"},
             app.logger,
         )
         self.services = app.Services(dispatcher, Queues(self.sqs.client, self.settings), self.settings)
@@ -354,7 +355,7 @@ def test_cold_start_looks_everything_up(
         "sqs": world.sqs,
     }
     monkeypatch.setattr(app, "client", lambda service: clients[service].client)
-    monkeypatch.setattr(app, "JobStore", lambda url, key: world.services.dispatcher.store)
+    monkeypatch.setattr(app, "JobStore", lambda url, key, scale: world.services.dispatcher.store)
     app.services.cache_clear()
     try:
         assert app.handler({"Records": [record()]}, world.context) == {"batchItemFailures": []}

@@ -18,6 +18,7 @@ from planning import (
     read_pipelines,
     run_task_request,
     started_by,
+    worker_environment,
 )
 from settings import Settings, SettingsError
 
@@ -31,7 +32,10 @@ MESSAGE = JobMessage("job.1", "uploads/ü.wav", "audio-clean", "podcast", 2)
 
 def request(message: JobMessage = MESSAGE, history: History = FRESH, size: Size | None = None) -> dict[str, Any]:
     pipeline = read_pipelines(ENVIRONMENT)["audio-clean"]
-    return run_task_request(message, pipeline, history, cluster="tamma-dev-cluster", network=NETWORK, size=size)
+    return run_task_request(
+        message, pipeline, history, cluster="tamma-dev-cluster", network=NETWORK,
+        worker_environment=worker_environment(Settings.read(ENVIRONMENT)), size=size,
+    )  # fmt: skip
 
 
 def test_request_is_valid_and_names_the_attempt() -> None:
@@ -44,6 +48,7 @@ def test_request_is_valid_and_names_the_attempt() -> None:
         "S3_KEY": "uploads/ü.wav",
         "ATTEMPT": "2",
         "PIPELINE": "audio-clean",
+        "LEASE_SECONDS": "120",
         "PRESET": "podcast",
     }
     assert asked["clientToken"] == client_token("job.1", 2)
@@ -139,3 +144,17 @@ def test_wrong_pipelines_are_described(value: str, part: str) -> None:
 def test_assign_public_ip_is_one_of_two() -> None:
     with pytest.raises(SettingsError, match="must be ENABLED or DISABLED"):
         read_assign_public_ip({"ASSIGN_PUBLIC_IP": "true"})
+
+
+def test_time_is_compressed_by_one_factor_everywhere() -> None:
+    settings = Settings.read({**ENVIRONMENT, "TAMMA_TIME_SCALE": "0.05"})
+    assert settings.time_scale.seconds(120) == 6
+    assert settings.time_scale.seconds(1) == 1  # less than a second is not known to queues
+    assert settings.time_scale.seconds(0) == 0
+    assert worker_environment(settings) == {"LEASE_SECONDS": "120", "TAMMA_TIME_SCALE": "0.05"}
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "nan", "soon"])
+def test_a_senseless_factor_of_time_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="TAMMA_TIME_SCALE"):
+        Settings.read({**ENVIRONMENT, "TAMMA_TIME_SCALE": value})

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.roles.roles_tree import INVENTORIES, ROLES, ROOT, inputs, read, role_file, role_tasks, role_texts
 
-_TYPES = {"str": str, "int": int, "bool": bool, "dict": dict, "list": list}
+_TYPES = {"str": str, "int": int, "float": (int, float), "bool": bool, "dict": dict, "list": list}
 
 
 def _options(role: str) -> dict[str, dict[str, object]]:

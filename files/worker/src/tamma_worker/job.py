@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import shutil
 import signal
@@ -28,8 +29,6 @@ from tamma_worker.settings import Settings
 
 log = logging.getLogger("tamma_worker")
 
-_MISSING_DELAY = 60  # seconds: a late upload gets three times a minute
-_FIRST_DELAY, _LONGEST_DELAY = 30, 1800  # seconds: 30 · 2^n, capped at half an hour
 _LAST_PATIENCE = 2.0  # seconds for the last call after SIGTERM, of the 4.5 there are
 
 
@@ -130,7 +129,7 @@ class Task:
     def _ended(self, error: errors.WorkerError) -> int:
         """Tell the row how it ended, tidy up, and give the exit code."""
         log.error("%s", "\n".join([str(error), *getattr(error, "__notes__", [])]))
-        code = errors.EXIT_TEMPORARY
+        code, timing = errors.EXIT_TEMPORARY, self._told.timing
         # when Supabase has been waited for already, one more try is enough: the exit code says the same
         patience = 0.0 if error.code == "supabase_unreachable" else None
         try:
@@ -139,17 +138,18 @@ class Task:
                 self._table.fail(error.code, error.sentence)
             elif isinstance(error, errors.MissingInputError):
                 code = errors.EXIT_NO_INPUT
-                self._retry("missing_input", error, _MISSING_DELAY, patience)
+                self._retry("missing_input", error, timing.missing_delay, patience)
             else:
-                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(10, self._told.attempt - 1))
+                delay = min(timing.longest_delay, timing.first_delay * 2 ** min(10, self._told.attempt - 1))
                 self._retry("failure", error, delay, patience)
         except errors.TemporaryError:
             log.warning("the row could not be told; the exit code %d tells the reconciler", code)
         self._publisher.take_back()
         return code
 
-    def _retry(self, reason: str, error: errors.WorkerError, delay: int, patience: float | None) -> None:
-        log.info("retry_job: %s", self._table.retry(reason, error.code, error.sentence, delay, patience))
+    def _retry(self, reason: str, error: errors.WorkerError, delay: float, patience: float | None) -> None:
+        answer = self._table.retry(reason, error.code, error.sentence, math.ceil(delay), patience)
+        log.info("retry_job: %s", answer)
 
     def _interrupted(self) -> int:
         """Hand the job back at once; ffmpeg is dead already, the process must be within 5 s."""

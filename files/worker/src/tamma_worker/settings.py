@@ -21,6 +21,9 @@ class Timing:
     progress: float = 15.0  # progress is sent at least that often while it moves
     last_words: float = 4.5  # after SIGTERM: the process is gone before 5 s have passed
     transfer_patience: float = 60.0  # how long S3 may fail without one byte arriving
+    missing_delay: float = 60.0  # a late upload gets three times a minute
+    first_delay: float = 30.0  # before the first retry; doubles with each attempt
+    longest_delay: float = 1800.0
 
     @classmethod
     def scaled(cls, scale: float, lease: float) -> "Timing":
@@ -32,6 +35,9 @@ class Timing:
             patience=base.patience * scale,
             progress=base.progress * scale,
             transfer_patience=base.transfer_patience * scale,
+            missing_delay=base.missing_delay * scale,
+            first_delay=base.first_delay * scale,
+            longest_delay=base.longest_delay * scale,
         )
 
 
