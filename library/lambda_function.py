@@ -92,6 +92,9 @@ options:
       - The one alias, which points at a published version of exactly this function; other aliases are deleted.
       - When no published version is like that, one is published. V("") for no alias and no published version at all.
     type: str
+  version_description:
+    description: Description of a version that is published; those that are there keep theirs.
+    type: str
   keep_versions:
     description:
       - Published versions that are kept when one is published (1-50), so that the alias can go back to one of them.
@@ -168,6 +171,7 @@ class Function(Resource):
     controls: ClassVar = {
         "zip_file": {"type": "path"},
         "alias": {"type": "str"},
+        "version_description": {"type": "str"},
         "keep_versions": {"type": "int", "default": 10},
     }
     needed = ("runtime", "handler", "role", "zip_file")
@@ -290,7 +294,11 @@ class Function(Resource):
     def _versions(self) -> list[tuple[str, State]]:
         listed = self._list("list_versions_by_function", "Versions")
         found = {int(item["Version"]): item for item in listed if item["Version"] != _LATEST}
-        return [(str(number), functions.load(item)) for number, item in sorted(found.items())]
+        # What a version is called does not change what it does.
+        settings = ((str(number), functions.load(item)) for number, item in sorted(found.items()))
+        return [
+            (number, {name: value for name, value in old.items() if name != "description"}) for number, old in settings
+        ]
 
     def _aliases_for(self, after: State) -> dict[str, str]:
         """Return the alias with the newest published version that is like the function, or one to be published."""
@@ -299,11 +307,16 @@ class Function(Resource):
         alike = [version for version, old in self._published if old == {name: after.get(name) for name in old}]
         return {self.params["alias"]: alike[-1] if alike else UNKNOWN}
 
+    def _publish(self) -> str:
+        about = self.params.get("version_description")
+        more = {"Description": about} if about else {}
+        return str(self.client("lambda").publish_version(FunctionName=self.name, **more)["Version"])
+
     def _update_aliases(self, current: dict[str, str], wanted: dict[str, str]) -> None:
         """Publish when there is no version to point at, move the alias, and delete what has no use any more."""
         aws = self.client("lambda")
         for name, version in wanted.items():
-            target = aws.publish_version(FunctionName=self.name)["Version"] if version == UNKNOWN else version
+            target = self._publish() if version == UNKNOWN else version
             change = aws.update_alias if name in current else aws.create_alias
             more: dict[str, Any] = {"RoutingConfig": {"AdditionalVersionWeights": {}}} if name in current else {}
             change(FunctionName=self.name, Name=name, FunctionVersion=target, **more)
