@@ -233,7 +233,7 @@ def test_no_sequence_of_calls_breaks_the_state_machine(database: Database) -> No
     run_state_machine_as_test(
         JobLife,
         settings=settings(
-            # About 10 s; a random seed each time, so that runs add up. No deadline: the machine may be busy.
+            # About 5 s; a random seed each time, so that runs add up. No deadline: the machine may be busy.
             max_examples=60,
             stateful_step_count=40,
             deadline=None,
