@@ -86,8 +86,8 @@ def layer_hash(requirements: Path, python_version: str, architecture: str) -> st
 def build_layer(requirements: Path, python_version: str, architecture: str) -> bytes:
     """Return the zip of a layer with the packages of a lock file with hashes, below python/.
 
-    Lambda's disk is read-only, so what is not compiled here is compiled in every cold start, which doubles it. That needs
-    the functions' Python; with another one the layer works without.
+    Lambda's disk is read-only, so what is not compiled here is compiled in every cold start, which doubles it. It takes
+    the functions' Python to compile; from another one the layer works without.
     """
     with tempfile.TemporaryDirectory(prefix="tamma-layer-") as folder:
         _install(requirements, python_version, architecture, folder)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # The only dimension is the service, from POWERTOOLS_SERVICE_NAME: each further value would be another metric to pay.
-NAMESPACE = "Tamma"
+NAMESPACE = "Tamma"  # also naming_metrics_namespace, which the alarms use
 
 
 def publish(counts: Mapping[str, int]) -> None:
