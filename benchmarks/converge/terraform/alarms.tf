@@ -28,6 +28,21 @@ locals {
       statistic  = "Sum"
       threshold  = 0
     }
+    no-capacity = {
+      namespace  = "Tamma"
+      metric     = "ReturnedCapacity"
+      dimensions = { service = "${var.prefix}-dispatcher" }
+      statistic  = "Sum"
+      threshold  = 0
+      minutes    = 10
+    }
+    tasks-refused = {
+      namespace  = "Tamma"
+      metric     = "ReturnedRefused"
+      dimensions = { service = "${var.prefix}-dispatcher" }
+      statistic  = "Sum"
+      threshold  = 0
+    }
     reconciler-errors = {
       namespace  = "AWS/Lambda"
       metric     = "Errors"
@@ -66,7 +81,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
   period              = 60
-  evaluation_periods  = 1
+  evaluation_periods  = try(each.value.minutes, 1)
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]

@@ -28,6 +28,7 @@ locals {
         SUBNET_NAMES        = jsonencode([for zone in local.zones : "${var.prefix}-private-${zone}"])
         SECURITY_GROUP_NAME = "${var.prefix}-worker-sg"
         ASSIGN_PUBLIC_IP    = "DISABLED"
+        RUN_TASK_RATE       = "500"
       }
     }
     reconciler = {
@@ -73,7 +74,7 @@ resource "aws_lambda_function" "this" {
 
   environment {
     variables = merge(
-      local.common_environment, local.functions[each.key].environment, { POWERTOOLS_SERVICE_NAME = each.key },
+      local.common_environment, local.functions[each.key].environment, { POWERTOOLS_SERVICE_NAME = "${var.prefix}-${each.key}" },
     )
   }
 }
@@ -87,7 +88,7 @@ resource "aws_lambda_event_source_mapping" "dispatcher" {
   tags                    = local.tags
 
   scaling_config {
-    maximum_concurrency = 5
+    maximum_concurrency = 2
   }
 }
 

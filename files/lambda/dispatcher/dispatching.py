@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from job_message import MalformedMessageError
 from job_store import StoreUnavailableError
 from planning import History, Network, Pipeline, larger_size, run_task_request
+from reasons import Reason
 from task_runner import NotStartedError, TaskRunner
 
 if TYPE_CHECKING:
@@ -17,11 +18,24 @@ if TYPE_CHECKING:
 
 
 class TryAgainError(Exception):
-    """The message has to come again; ``wrong`` is true when somebody has to act before it can succeed."""
+    """The message has to come again."""
 
-    def __init__(self, sentence: str, *, wrong: bool = False) -> None:
+    def __init__(self, sentence: str, reason: Reason) -> None:
         super().__init__(sentence)
-        self.wrong = wrong
+        self.reason = reason
+
+    @property
+    def wrong(self) -> bool:
+        """Whether somebody has to act before it can succeed."""
+        return self.reason is Reason.REFUSED
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done for a message: in one sentence, and whether that was to start a task."""
+
+    sentence: str
+    started: bool
 
 
 @dataclass(frozen=True)
@@ -37,8 +51,11 @@ class Dispatcher:
     worker_environment: dict[str, str]
     logger: Logger
 
-    def dispatch(self, message: JobMessage) -> str:
-        """Return in one sentence what was done. Raises TryAgainError, MalformedMessageError or StoreRefusedError."""
+    def dispatch(self, message: JobMessage, patience_seconds: float) -> Outcome:
+        """Start the attempt's task, waiting at most ``patience_seconds`` for its turn.
+
+        Raises TryAgainError, MalformedMessageError or StoreRefusedError.
+        """
         pipeline = self.pipelines.get(message.pipeline)
         if pipeline is None:
             deployed = ", ".join(sorted(self.pipelines))
@@ -48,14 +65,14 @@ class Dispatcher:
             # A first attempt that was just won has no history; saving the read is worth it, as most are first attempts.
             row = None if won and message.attempt == 1 else self.store.get(message.job_id)
         except StoreUnavailableError as error:
-            raise TryAgainError(str(error)) from error
+            raise TryAgainError(str(error), Reason.STORE) from error
         if not won and not _left_without_task(row, message):
-            return f"Nothing to do: {_describe(row)}."
-        task_arn = self._run(pipeline, message, _history(row))
+            return Outcome(f"Nothing to do: {_describe(row)}.", started=False)
+        task_arn = self._run(pipeline, message, _history(row), patience_seconds)
         self._attach(message, task_arn)
-        return f"Task {task_arn} was started."
+        return Outcome(f"Task {task_arn} was started.", started=True)
 
-    def _run(self, pipeline: Pipeline, message: JobMessage, history: History) -> str:
+    def _run(self, pipeline: Pipeline, message: JobMessage, history: History, patience_seconds: float) -> str:
         try:
             current = self.runner.size(pipeline.task_definition) if history.memory_failures else None
             size = larger_size(current) if current else None
@@ -68,12 +85,12 @@ class Dispatcher:
                 worker_environment=self.worker_environment,
                 size=size,
             )
-            return self.runner.run(request)
+            return self.runner.run(request, patience_seconds)
         except NotStartedError as error:
             # A task that may run after all keeps its attempt: the message comes again and finds it without a task.
             if not error.maybe_started:
                 self._release(message)
-            raise TryAgainError(str(error), wrong=error.wrong) from error
+            raise TryAgainError(str(error), error.reason) from error
 
     def _release(self, message: JobMessage) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.exceptions import BotoCoreError, ClientError
+from counting import publish
 from edge import client, read_secrets
 from job_message import JOB_ID
 from job_store import JobStore, StoreUnavailableError
@@ -78,6 +79,10 @@ def reconcile_batch(parts: Services, event: dict[str, Any], context: LambdaConte
     )
     if problem:
         logger.warning("Returned messages wait for the queue's visibility timeout instead: %s", problem)
+    counts = parts.reconciler.counts
+    counts["Returned"] += len(records)
+    publish(+counts)  # without what stayed at nothing
+    counts.clear()
     return dict(response)
 
 

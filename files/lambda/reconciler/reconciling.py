@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,10 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Takes care of jobs whose attempt is over. Raises StoreUnavailableError or botocore's errors: try again."""
+    """Takes care of jobs whose attempt is over. Raises StoreUnavailableError or botocore's errors: try again.
+
+    ``counts`` is what it did, by name of the metric: ``Retried<Reason>``, ``Failed``, ``DeadLetters``.
+    """
 
     store: JobStore
     queues: Queues
@@ -39,6 +43,7 @@ class Reconciler:
     logger: Logger
     scale: TimeScale = UNSCALED
     now: Callable[[], datetime] = _now
+    counts: Counter[str] = field(default_factory=Counter)
 
     def task_stopped(self, task: TaskFacts) -> None:
         """Conclude the attempt that a stopped task worked on, if the worker has not done so."""
@@ -61,16 +66,17 @@ class Reconciler:
         if row is not None and row.attempt == attempt:
             self.settle(row)
 
-    def conclude(self, row: JobRow, verdict: Verdict, task_arn: str | None) -> None:
-        """End the current attempt of a job as the verdict says, and do what follows from that."""
+    def conclude(self, row: JobRow, verdict: Verdict, task_arn: str | None) -> bool:
+        """End the current attempt of a job as the verdict says, and do what follows; False: somebody else decided."""
         if row.status == "running" and self._commit_published(row):
-            return
+            return True
         if verdict.reason is None:
             won = self.store.fail(
                 row.job_id, row.attempt, code=verdict.code, sentence=verdict.sentence, task_arn=task_arn
             )
             self.logger.info("%s: %s", "The job failed" if won else "Somebody else decided", verdict.sentence)
-            return
+            self.counts["Failed"] += won
+            return won
         delay = self.scale.seconds(verdict.delay(_earlier(row, verdict.reason)))
         answer = self.store.retry(
             row.job_id,
@@ -83,11 +89,14 @@ class Reconciler:
         )
         self.logger.info("Attempt %d of %s: %s → %s", row.attempt, row.job_id, verdict.sentence, answer)
         if answer == "retrying":
+            self.counts[f"Retried{verdict.reason.title().replace('_', '')}"] += 1
             self.offer(row, delay)
         else:
+            self.counts["Failed"] += answer == "failed"
             current = self.store.get(row.job_id)
             if current is not None and current.attempt == row.attempt:
                 self.settle(current)
+        return answer != "lost"
 
     def _commit_published(self, row: JobRow) -> bool:
         """Say for a worker that has published and could not say so (it died, or Supabase was away) what it had done."""
@@ -118,6 +127,7 @@ class Reconciler:
         reason = f"{row.error_message} The job failed after attempt {row.attempt} ({row.error_code})."
         self.queues.send_dead_letter(message.body(), _group(row), message.deduplication_id, reason)
         self.store.dead_letter_sent(row.job_id, row.attempt)
+        self.counts["DeadLetters"] += 1
 
 
 def _earlier(row: JobRow, reason: str) -> int:

@@ -95,4 +95,5 @@ class Sweeper:
             return
         if decision.stop and row.task_arn:
             self.ecs.stop_task(cluster=self.cluster, task=row.task_arn, reason=decision.verdict.sentence)
-        self.reconciler.conclude(row, decision.verdict, row.task_arn)
+        if self.reconciler.conclude(row, decision.verdict, row.task_arn):
+            self.reconciler.counts["RecoveredBySweep"] += 1

@@ -87,6 +87,18 @@ def seconds(environment: Mapping[str, str], name: str) -> int:
     return int(value)
 
 
+def rate(environment: Mapping[str, str], name: str) -> float:
+    """Return a variable that must be a number above 0."""
+    value = text(environment, name)
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise SettingsError(f"{name} is {value!r}, and must be a number above 0.")
+    return number
+
+
 def structure(environment: Mapping[str, str], name: str, kind: type[Any]) -> Any:
     """Return a variable that must be JSON of the given kind (list or dict) and not empty."""
     value = text(environment, name)

@@ -89,7 +89,7 @@ def _mapping(report: Report, function: str, queue: str) -> None:
     report.same("partial batches", mapping.get("FunctionResponseTypes"), ["ReportBatchItemFailures"])
     report.between("batch size, 10 being all that FIFO allows", mapping["BatchSize"], 1, 10)
     bound = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-    # Each batch of ten is ten calls of RunTask, which AWS throttles at 20 a second.
+    # Batches at once share the rate of RunTask, which AWS throttles at 20 a second.
     report.between("concurrent batches", bound, 2, 10)
 
 
@@ -155,6 +155,8 @@ def _alarms(report: Report) -> None:
         "task-events-dead-letters": ("ApproximateNumberOfMessagesVisible", f"{stack.prefix}-task-events-dlq", 0.0),
         "oldest-job": ("ApproximateAgeOfOldestMessage", f"{stack.prefix}-jobs.fifo", None),
         "dispatcher-errors": ("Errors", stack.dispatcher, 0.0),
+        "no-capacity": ("ReturnedCapacity", f"{stack.prefix}-dispatcher", 0.0),
+        "tasks-refused": ("ReturnedRefused", f"{stack.prefix}-dispatcher", 0.0),
         "reconciler-errors": ("Errors", f"{stack.prefix}-reconciler", 0.0),
     }
     found = stack.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stack.prefix}-")["MetricAlarms"]

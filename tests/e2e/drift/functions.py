@@ -262,7 +262,7 @@ _SOURCES = _of(
             _source(JOBS, ScalingConfig={"MaximumConcurrency": 900}),
             "maximum_concurrency",
             900,
-            5,
+            2,
         ),
         "mapping that loses failures": (
             _source(JOBS, FunctionResponseTypes=[]),

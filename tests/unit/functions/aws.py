@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +33,18 @@ class FakeAws:
         )
         self.answers = answers
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self._asked = threading.local()
         self.client.meta.events.register(f"before-parameter-build.{service}", self._note)
         self.client.meta.events.register(f"before-call.{service}", self._answer)
 
     def _note(self, params: dict[str, Any], model: Any, **_: Any) -> None:
-        self.calls.append((model.name, dict(params)))
+        self._asked.parameters = dict(params)
+        self.calls.append((model.name, self._asked.parameters))
 
     def _answer(self, model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
         answer = self.answers[model.name]
         if callable(answer) and not isinstance(answer, Exception):
-            answer = answer(self.calls[-1][1])
+            answer = answer(self._asked.parameters)
         if isinstance(answer, Exception):
             raise answer
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 200)

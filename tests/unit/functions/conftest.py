@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "SUPABASE_SERVICE_KEY_PARAMETER": "/tamma/dev/supabase_service_key",
     "LEASE_SECONDS": "120",
     "START_LEASE_SECONDS": "600",
+    "RUN_TASK_RATE": "1000",
 }
 
 

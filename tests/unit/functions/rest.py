@@ -16,12 +16,16 @@ RETURNING_ROWS = {"expired_jobs", "due_retries", "due_dead_letters"}
 
 
 class RestOverDatabase(httpx.BaseTransport):
-    """Answers /rest/v1/rpc/<function> and /rest/v1/jobs; ``outages`` are answers or exceptions that come first."""
+    """Answers /rest/v1/rpc/<function> and /rest/v1/jobs; ``outages`` are answers or exceptions that come first.
+
+    ``lost_answers`` are exceptions that come after the work was done.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.calls: list[str] = []
         self.outages: list[httpx.Response | Exception] = []
+        self.lost_answers: list[Exception] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         assert request.headers["apikey"] == "service-key"
@@ -33,9 +37,12 @@ class RestOverDatabase(httpx.BaseTransport):
                 raise outage
             return outage
         try:
-            return httpx.Response(200, json=self._query(request))
+            answer = self._query(request)
         except psycopg.Error as error:
             return httpx.Response(400, json={"code": error.sqlstate, "message": str(error)})
+        if self.lost_answers:
+            raise self.lost_answers.pop(0)
+        return httpx.Response(200, json=answer)
 
     def _query(self, request: httpx.Request) -> Any:
         if request.url.path == "/rest/v1/jobs":

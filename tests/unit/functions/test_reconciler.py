@@ -20,6 +20,7 @@ from sweeping import Sweeper
 
 from tests.unit.functions.aws import FakeAws, fake_queues, refusal, sent
 from tests.unit.functions.conftest import ENVIRONMENT, Context, load_app
+from tests.unit.functions.metrics import read_counts
 
 if TYPE_CHECKING:
     from job_store import JobStore
@@ -161,6 +162,19 @@ def test_an_interrupted_task_is_offered_again_at_once(world: World) -> None:
     )
     assert (message["MessageGroupId"], message["MessageDeduplicationId"]) == (USER, "job.2")
     assert (world.database.job("job")["interruptions"], world.database.job("job")["failed_attempts"]) == (1, 0)
+
+
+def test_what_became_of_jobs_is_counted(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "tamma-dev-reconciler")
+    world.run()
+    world.send(stopped(143), stopped(143))
+    assert read_counts(capsys) == {"RetriedInterruption": 1}, "the second event of one stop counts nothing"
+    world.run("gone")
+    world.database.make_due("gone")
+    world.send(SWEEP)
+    assert read_counts(capsys) == {"RetriedFailure": 1, "RecoveredBySweep": 1}
 
 
 def test_duplicate_and_late_events_change_nothing(world: World) -> None:

@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import io
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -42,13 +43,25 @@ def test_layer_can_be_imported_and_knows_its_version(tmp_path: Path, monkeypatch
     assert importlib.metadata.version("tamma-sample") == "2.5"
 
 
-def test_layer_holds_no_scripts_caches_or_notes_of_the_installer(tmp_path: Path) -> None:
-    assert _names(build_layer(lock_file(tmp_path), "3.13", "x86_64")) == [
-        "python/tamma_sample-1.0.dist-info/METADATA",
-        "python/tamma_sample-1.0.dist-info/WHEEL",
-        "python/tamma_sample-1.0.dist-info/entry_points.txt",
-        "python/tamma_sample/__init__.py",
-    ]
+SAMPLE = [
+    "python/tamma_sample-1.0.dist-info/METADATA",
+    "python/tamma_sample-1.0.dist-info/WHEEL",
+    "python/tamma_sample-1.0.dist-info/entry_points.txt",
+    "python/tamma_sample/__init__.py",
+]
+
+
+def test_layer_holds_no_scripts_or_notes_of_the_installer(tmp_path: Path) -> None:
+    # No bytecode either: no Python that runs this is so old.
+    assert _names(build_layer(lock_file(tmp_path), "3.11", "x86_64")) == SAMPLE
+
+
+def test_layer_holds_bytecode_for_the_python_that_built_it(tmp_path: Path) -> None:
+    data = build_layer(lock_file(tmp_path), f"3.{sys.version_info.minor}", "x86_64")
+    [bytecode] = set(_names(data)) - set(SAMPLE)
+    assert bytecode == f"python/tamma_sample/__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
+    flags = zipfile.ZipFile(io.BytesIO(data)).read(bytecode)[4:8]
+    assert flags == b"\1\0\0\0", "an unchecked hash: no time, so the same bytes whenever it is built"
 
 
 def test_wheel_of_another_architecture_is_refused(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ _DEV = {
     "naming_gpu_instance_role": "tamma-dev-gpu-instance-role",
     "naming_dispatcher_function": "trigger-audio-clean",
     "naming_reconciler_function": "tamma-dev-reconciler",
+    "naming_dispatcher_service": "tamma-dev-dispatcher",
+    "naming_reconciler_service": "tamma-dev-reconciler",
     "naming_functions_layer": "tamma-dev-python",
     "naming_presign_user": "tamma-presign",
     "naming_task_stopped_rule": "tamma-dev-task-stopped",
