@@ -147,11 +147,11 @@ class Job(Planned):
 
     def _retried(self, row: Row, before: State) -> State:
         if row["status"] == "succeeded":
-            raise RefusalError("it is done, and its result is published; send its file as a new job to process it again")
+            raise RefusalError("it is done, and its result is published; send its file as a new job to repeat it")
         if row["status"] != "failed":
             return before
         self._jobs_queue_url()  # a queue that is missing is refused before anything is written
-        return {**before, "status": "retrying", "error_code": None, "error_message": None}
+        return {**before, "status": "retrying"}  # the error stays to be read until the next attempt
 
     def _cancelled(self, row: Row, before: State) -> State:
         if row["status"] in IN_FLIGHT:

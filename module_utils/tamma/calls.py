@@ -16,6 +16,6 @@ _LOOKING = ("ReceiveMessage", "ChangeMessageVisibility", "ChangeMessageVisibilit
 def looks(operation: str) -> bool:
     """Tell whether an operation shows what is in a queue, hiding it from others meanwhile, or puts it back.
 
-    A preview may do that, there is no other way to read a queue; but it is no question that may be asked ahead or twice.
+    A preview may do that, as there is no other way to read a queue; but nobody may ask it ahead, or twice.
     """
     return operation in _LOOKING

@@ -27,7 +27,7 @@ _COLUMNS = (
     "job_id,user_id,s3_key,pipeline,preset,status,attempt,progress,retry_at,task_arn,error_code,error_message,outputs"
 )
 _SECONDS = 10.0  # a person waits, so an answer may take longer than the functions allow it
-_MIGRATE = "apply the migrations of files/supabase/migrations that are new (on the embedded cloud: `make up`) and re-run"
+_MIGRATE = "apply the new ones of files/supabase/migrations (on the embedded cloud: `make up`) and re-run"
 _CHECK_KEY = "correct the service key in the vault, run `make converge`, and re-run"
 _CHECK_URL = "check the network and the parameter's address (a paused project of Supabase has to be resumed) and re-run"
 
@@ -69,6 +69,8 @@ class JobsTable:
 
     def row(self, job_id: str) -> Row:
         """Return the row of a job that has to be there."""
+        if not job_id:
+            raise RefusalError("which one is not said; add -e job_id=THE-JOB (with make: JOB=THE-JOB)")
         if not JOB_ID.fullmatch(job_id):
             raise RefusalError(
                 "a job id has 1-128 of the characters A-Z a-z 0-9 . _ - and begins with a letter or digit; correct it"
@@ -92,8 +94,8 @@ class JobsTable:
 def doing(row: Row) -> str:
     """Say what a job is doing, for example `running in attempt 2, 40 % done`."""
     status, attempt = row["status"], row["attempt"]
-    if status == "queued":
-        return "queued"
+    if status in {"queued", "succeeded"}:
+        return str(status)
     words = f"{status} in attempt {attempt}" if status != "retrying" else f"waiting for attempt {attempt + 1}"
     if status == "running":
         return f"{words}, {row['progress']:.0%} done".replace("%", " %")

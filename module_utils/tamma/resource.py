@@ -105,7 +105,7 @@ class Resource(Planned):
             state["tags"] = {str(key): str(value) for key, value in state["tags"].items()}
         return state
 
-    def check(self, desired: State) -> None:  # noqa: B027 - most kinds have nothing to refuse
+    def check(self, desired: State) -> None:
         """Refuse what AWS would refuse later, or what an emulator would let through.
 
         Raises RefusalError with a sentence that names the option and the next step.
