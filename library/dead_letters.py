@@ -205,12 +205,10 @@ class DeadLetters(Planned):
         if len(state) > _MOST_LINES:
             yield f"  … and {len(state) - _MOST_LINES} more."
         if self._hidden:
-            yield f"{self._hidden} more are being looked at by somebody else: run this again in half a minute."
+            yield f"Hidden, as somebody else is looking at them: {self._hidden}. Run this again in half a minute."
         if self._count > len(state):
-            yield (
-                f"{self._count - len(state)} more wait behind others of their message group: they come into view when "
-                "those are redriven or removed."
-            )
+            behind = self._count - len(state)
+            yield f"Behind others of their message group: {behind}. They come into view when those are gone."
         for job_id in sorted(self._job_ids):
             if job_id not in state:
                 row = self._rows[job_id]
@@ -242,8 +240,6 @@ class DeadLetters(Planned):
     def _redrive(self, letters: list[Letter]) -> Iterator[Letter]:
         """Carry out the fates of letters, and yield those that are deleted."""
         for letter, row in self._with_rows(letters):
-            if os.getppid() != self._parent:
-                raise RefusalError("whoever started the redrive is gone; it stops here, run it again for the rest")
             chosen = self._chosen(letter) and letter.sent_at <= self._started
             fate = self._note(letter, row, done=chosen)
             if chosen and fate.delete:
@@ -254,6 +250,8 @@ class DeadLetters(Planned):
         """Reopen, send, delete: in this order each step finds what the one before it has made sure of."""
         if fate.send:
             self._pace.wait()
+        if os.getppid() != self._parent:
+            raise RefusalError("whoever started the redrive is gone, so it stops here; run it again for the rest")
         if fate.reopen and letter.message:
             message = letter.message
             self._table.won("reopen_job", p_job_id=message.job_id, p_attempt=message.attempt - 1)

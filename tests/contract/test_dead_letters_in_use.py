@@ -169,7 +169,7 @@ def test_a_group_is_redriven_to_its_end_also_behind_a_malformed_message(operated
     listed = operated.redrive()
     # Ten are all that SQS gives of one group at a time.
     assert len(listed.resource) == 10
-    assert any("14 more wait behind others" in line for line in listed.result["report"])
+    assert any("Behind others of their message group: 14." in line for line in listed.result["report"])
     assert len(operated.redrive(all=True).resource) == 24
     assert [it["job_id"] for it in operated.sent()] == jobs
     assert operated.depth(operated.dead_letters) == (1, 0)
