@@ -91,7 +91,7 @@ teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
 
 ##@ Tests
-.PHONY: test lint types unit contract molecule e2e interrupted bench-converge docs
+.PHONY: test lint types unit contract molecule e2e interrupted bench-converge bench-database docs
 TEST_READY := setup .venv/.test-ready
 
 # Molecule and the end-to-end tests mostly wait for one process at a time, so two kinds of tests share two cores well.
@@ -128,6 +128,10 @@ interrupted: $(TEST_READY) ## Kill a run after each of its writes, recover: make
 
 bench-converge: setup ## Measure beside Terraform: make bench-converge [ARGS="--runs 1 --calls"]
 	@python -m benchmarks.converge.run $(ARGS)
+
+ROWS ?= 10000000
+bench-database: setup ## Measure the jobs table, small and large: make bench-database [ROWS=100000]
+	@python -m benchmarks.database.run --rows $(ROWS) $(ARGS)
 
 docs: .venv/.run-ready ## Renew the generated documentation
 	@python docs/generate.py

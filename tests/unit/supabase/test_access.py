@@ -44,6 +44,8 @@ def test_signed_in_user_sees_own_rows_only(database: Database, table: str) -> No
         "select public.fail_job('hers', 0, 'x', 'x')",
         "select public.claim_job('hers', 1, 'a.wav', 'audio-clean', null, 60)",
         "select * from public.expired_jobs(1)",
+        "select public.reopen_job('hers', 0)",
+        "select public.jobs_overview()",
     ],
 )
 def test_only_the_service_role_writes(database: Database, role: str, statement: str) -> None:
@@ -60,6 +62,12 @@ def test_history_cannot_be_rewritten_by_the_service_role(database: Database) -> 
     for statement in ("update public.jobs_events set attempt = 9", "delete from public.jobs_events"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             database.service.execute(statement)
+
+
+def test_pruning_a_job_prunes_its_history(database: Database) -> None:
+    database.service.execute("delete from public.jobs where job_id = 'hers'")
+    assert database.history("hers") == []
+    assert database.history("his") == [("queued", 0)]
 
 
 def test_every_function_is_the_service_roles_alone_with_a_fixed_search_path(database: Database) -> None:

@@ -44,6 +44,24 @@ def test_reopened_job_starts_afresh_and_keeps_what_is_known_of_it(database: Data
     assert database.rows("due_dead_letters", p_limit=5) == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "column", "bound"),
+    [
+        ("failure", "failed_attempts", 5),
+        ("start_failure", "start_failures", 10),
+        ("missing_input", "missing_inputs", 4),
+        ("memory", "memory_failures", 2),
+    ],
+)
+def test_reopening_counts_from_nothing_again(database: Database, reason: str, column: str, bound: int) -> None:
+    for attempt in range(1, bound + 1):
+        assert claim(database, attempt)
+        retry(database, attempt, reason)
+    assert (database.job("job")["status"], database.job("job")[column]) == ("failed", bound)
+    assert reopen(database, bound)
+    assert database.job("job")[column] == 0
+
+
 def test_reopening_twice_reopens_once(database: Database) -> None:
     put_into(database, "failed")
     assert [reopen(database, 1), reopen(database, 1)] == [True, False]
