@@ -20,6 +20,8 @@ WAIT = 1
 """Seconds to wait for a message: AWS asks only some of its servers without, and an empty answer then means nothing."""
 HIDDEN = 30
 """Seconds for which a received message is hidden at most: it is shown again at once, unless we are killed."""
+_LOOK = 0.05  # seconds that looking at one letter may take: two calls for ten of them, of a quarter of a second each
+_LONGEST_HIDDEN = 43_200  # seconds, a limit of SQS
 _MISSING = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 
@@ -78,15 +80,19 @@ class DeadLetterQueue:
         of what was received has been deleted, there is another round for what has moved up.
         """
         seen: set[str] = set()
+        at_once = AT_ONCE if pace < 1 else 1  # what waits for its turn here would be hidden for no use
+        hidden = min(HIDDEN + round(at_once * pace + sum(self.counts()) * _LOOK), _LONGEST_HIDDEN)
         again = True
         while again:
-            again = False
+            again, repeated = False, 0
             held: dict[str, Letter] = {}
             try:
-                while letters := self._receive(pace):
+                # Where reading takes longer than that, what is held comes again; once round it is enough.
+                while repeated <= len(held) and (letters := self._receive(at_once, hidden)):
                     held |= {letter.message_id: letter for letter in letters}
                     fresh = [letter for letter in letters if letter.message_id not in seen]
                     seen |= {letter.message_id for letter in fresh}
+                    repeated = 0 if fresh else repeated + len(letters)
                     for letter in handle(fresh):
                         del held[letter.message_id]
                         again = True
@@ -98,12 +104,11 @@ class DeadLetterQueue:
         """Delete a letter."""
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
 
-    def _receive(self, pace: float) -> list[Letter]:
-        at_once = AT_ONCE if pace < 1 else 1  # what waits for its turn elsewhere is hidden for no use
+    def _receive(self, at_once: int, hidden: int) -> list[Letter]:
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=at_once,
-            VisibilityTimeout=HIDDEN + round(at_once * pace),
+            VisibilityTimeout=hidden,
             WaitTimeSeconds=WAIT,
             MessageAttributeNames=["reason"],
             AttributeNames=["All"],
