@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from job_message import parse
+from job_message import MAX_ATTEMPT, parse
 from queues import Queues
 from reconciling import Reconciler
 from settings import Settings
@@ -17,6 +17,7 @@ from sweeping import Sweeper
 
 from tests.unit.functions.aws import FakeAws, fake_queues, refusal, sent
 from tests.unit.functions.conftest import ENVIRONMENT, Context, load_app
+from tests.unit.functions.hostile import sqs_takes
 
 if TYPE_CHECKING:
     from job_store import JobStore
@@ -284,6 +285,38 @@ def test_events_of_other_tasks_are_no_matter(world: World, event: dict[str, Any]
     world.run()
     assert world.send(event) == []
     assert (world.status(), world.sqs.calls) == ("running", [])
+
+
+def test_an_attempt_that_somebody_made_up_ends(world: World) -> None:
+    """The number after it would be refused by the parser, again and again."""
+    assert world.claim(attempt=MAX_ATTEMPT), "a message alone makes the row"
+    assert world.send(stopped(143, attempt=MAX_ATTEMPT), SWEEP) == []
+    assert (world.status(), world.database.job("job")["error_code"]) == ("failed", "attempts_used_up")
+    assert world.sqs.calls == []
+
+
+def test_a_key_that_sqs_refuses_plain_is_offered_again(world: World) -> None:
+    world.run()
+    world.database.service.execute("update public.jobs set s3_key = 'a\ufffe.wav'")
+    assert world.send(stopped(143)) == []
+    [message] = sent(world.sqs, JOBS)
+    assert message["MessageBody"].isascii()
+    assert parse(message["MessageBody"]).s3_key == "a\ufffe.wav"
+
+
+def test_a_reason_from_the_row_is_made_fit_for_sqs(world: World) -> None:
+    """The worker's sentence may quote what a tool printed."""
+    for attempt in range(1, 6):
+        world.run(attempt=attempt)
+        world.database.service.execute(
+            "select public.retry_job('job', %s, 'failure', 'x', %s, 0)", [attempt, "It said \x1b[31mno\uffff." * 100]
+        )
+    assert world.send(SWEEP) == []
+    [letter] = sent(world.sqs, DLQ)
+    reason = letter["MessageAttributes"]["reason"]["StringValue"]
+    assert sqs_takes(reason)
+    assert len(reason) <= 1000
+    assert world.database.job("job")["dead_letter_at"] is None
 
 
 ALIVE = [{"lastStatus": status, "stopCode": None} for status in ("PROVISIONING", "PENDING", "RUNNING", "STOPPING")]
