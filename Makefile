@@ -91,6 +91,7 @@ lint: $(TEST_READY) ## Style of Python, YAML and Ansible; generated docs are cur
 	@yamllint --strict .
 	@ansible-lint --offline
 	@python docs/generate.py --check
+	@python -m benchmarks.scale.page --check
 
 types: $(TEST_READY) ## Static types
 	@mypy local/src files/worker/src library plugins molecule benchmarks docs/generate.py
@@ -118,6 +119,7 @@ bench-converge: setup ## Measure beside Terraform: make bench-converge [ARGS="--
 
 docs: .venv/.run-ready ## Renew the generated documentation
 	@python docs/generate.py
+	@python -m benchmarks.scale.page
 
 ##@ Help
 .PHONY: help
