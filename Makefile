@@ -104,6 +104,7 @@ lint: $(TEST_READY) ## Style of Python, YAML and Ansible; generated docs are cur
 	@yamllint --strict .
 	@ansible-lint --offline
 	@python docs/generate.py --check
+	@python -m benchmarks.scale.page --check
 
 types: $(TEST_READY) ## Static types
 	@mypy local/src files/worker/src library plugins molecule benchmarks docs/generate.py
@@ -135,6 +136,7 @@ bench-database: setup ## Measure the jobs table, small and large: make bench-dat
 
 docs: .venv/.run-ready ## Renew the generated documentation
 	@python docs/generate.py
+	@python -m benchmarks.scale.page
 
 ##@ Help
 .PHONY: help

@@ -1,11 +1,12 @@
 """What the end of a task means for its job: one pure function over a table.
 
-Sources, all Amazon ECS: Developer Guide "Amazon ECS stopped tasks error messages" and "Amazon ECS stopped task error
-codes" (stop codes EssentialContainerExited, TaskFailedToStart, SpotInterruption, TerminationNotice, UserInitiated,
-ServiceSchedulerInitiated, InfrastructureHealth); "CannotPullContainer task errors" and "ResourceInitializationError"
-(reasons of tasks that never started); "Fargate capacity providers" (Spot: SIGTERM, then SIGKILL after stopTimeout,
-stop code SpotInterruption); "OutOfMemoryError: Container killed due to memory usage" with exit code 137. Exit codes
-65, 66, 75 and 78 are those of sysexits.h and the contract in docs/architecture.md; above 128 they are 128 + signal.
+Sources, all Amazon ECS: API Reference "Task" (stopCode: TaskFailedToStart, EssentialContainerExited, UserInitiated,
+ServiceSchedulerInitiated, SpotInterruption, TerminationNotice, InfrastructureHealth); Developer Guide "Stopped tasks
+error codes", "Checking stopped tasks for errors", "CannotPullContainer task errors", "Task retirement and maintenance
+for AWS Fargate on Amazon ECS", "API failures error messages" (reasons); "Fargate capacity providers" (Spot: SIGTERM,
+then SIGKILL after stopTimeout); "Troubleshoot Amazon ECS OutOfMemoryError errors" (exit code 137). Every value is a row
+of the table in tests/unit/functions/test_classification.py. Exit codes 65, 66, 75 and 78 are those of sysexits.h and
+the contract in docs/architecture.md; above 128 they are 128 + signal.
 """
 
 from __future__ import annotations
@@ -18,23 +19,43 @@ if TYPE_CHECKING:
 
 LONGEST_DELAY = 900  # seconds
 DATA_ERROR, NO_INPUT, TEMPORARY, CONFIGURATION, KILLED, TERMINATED = 65, 66, 75, 78, 137, 143
-# ECS ended the task although the work could have gone on.
+# ECS ended the task although the work could have gone on: by the stop code, and where ECS gives none, by the reason.
 STOPPED_FROM_OUTSIDE = frozenset(
     {"SpotInterruption", "TerminationNotice", "UserInitiated", "ServiceSchedulerInitiated", "InfrastructureHealth"},
 )
+OUTSIDE_REASONS = (
+    "Your Spot Task was interrupted",
+    "Host EC2 (instance",
+    "Container instance deregistration forced by user",
+    "ECS is performing maintenance on the underlying infrastructure",
+    "Amazon ECS is performing maintenance on the underlying infrastructure",
+    "Scaling activity initiated by",
+    "Task failed ELB health checks",
+    "Task failed container health checks",
+)
 NEVER_STARTED_REASONS = (
+    "TaskFailedToStart",
+    "Task failed to start",
     "CannotPull",
     "CannotStartContainer",
     "CannotCreateContainer",
     "CannotInspectContainer",
     "CannotCreateVolume",
     "ResourceInitializationError",
+    "ResourceNotFoundException",
+    # Of the transition to "stopped" the same error says nothing about the start.
+    "ContainerRuntimeTimeoutError: Could not transition to running",
+    "ContainerRuntimeTimeoutError: Could not transition to started",
+    "DockerTimeoutError: Could not transition to running",
+    "DockerTimeoutError: Could not transition to started",
     "Timeout waiting for network interface",
+    "Network interface provision complete error",
+    "Timeout waiting for EphemeralStorage",
     "Capacity is unavailable",
     "Unexpected EC2 error",
     "InternalError",
-    "Task failed to start",
-    "ResourceNotFoundException",
+    "RESOURCE:",
+    "AGENT",
 )
 
 
@@ -71,7 +92,7 @@ UNREACHABLE = Verdict(
     delay_seconds=30,
     doubles=True,
 )
-OUT_OF_MEMORY = Verdict("memory", "out_of_memory", "The recording needed more memory than the task had.")
+OUT_OF_MEMORY = Verdict("memory", "out_of_memory", "The recording needed more memory than it was given.")
 INTERRUPTED = Verdict("interruption", "interrupted", "The processing was interrupted and starts again.")
 NOT_STARTED = Verdict(
     "start_failure",
@@ -102,25 +123,26 @@ BY_EXIT_CODE = {
 
 
 def classify(task: TaskFacts) -> Verdict | None:
-    """Return what the end of a task means; None: nothing, the worker has committed the result itself."""
+    """Return what the end of a task means; None: nothing, the worker has committed the result itself.
+
+    What matches nothing is a crash: it is counted, so that no job can go round for ever.
+    """
     if task.exit_code == 0:
         return None
     if task.exit_code in BY_EXIT_CODE:
         return BY_EXIT_CODE[task.exit_code]
-    if task.exit_code == KILLED and "OutOfMemory" in f"{task.container_reason} {task.stopped_reason}":
+    # ECS notes it at the container whose process was killed, which need not be the one that then gave up.
+    if any("OutOfMemory" in reason for reason in task.reasons):
         return OUT_OF_MEMORY
+    if task.stop_code == "TaskFailedToStart" or _begins(task.reasons, NEVER_STARTED_REASONS):
+        return NOT_STARTED
     # SIGKILL after SIGTERM and stopTimeout is still the interruption that began it.
-    if task.stop_code in STOPPED_FROM_OUTSIDE and task.exit_code in {None, KILLED}:
+    if task.exit_code in {None, KILLED} and (
+        task.stop_code in STOPPED_FROM_OUTSIDE or _begins(task.reasons, OUTSIDE_REASONS)
+    ):
         return INTERRUPTED
-    if task.exit_code is None:
-        return NOT_STARTED if _never_started(task) else INTERRUPTED
-    return CRASHED
+    return NOT_STARTED if task.exit_code is None and not task.was_running else CRASHED
 
 
-def _never_started(task: TaskFacts) -> bool:
-    reasons = (task.stopped_reason, task.container_reason)
-    return (
-        task.stop_code == "TaskFailedToStart"
-        or any(reason.startswith(NEVER_STARTED_REASONS) for reason in reasons)
-        or not task.was_running
-    )
+def _begins(reasons: tuple[str, ...], beginnings: tuple[str, ...]) -> bool:
+    return any(reason.startswith(beginnings) for reason in reasons)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from classification import classify
-from job_message import AUDIO, JobMessage
+from job_message import AUDIO, MAX_ATTEMPT, JobMessage
 from settings import UNSCALED
 
 if TYPE_CHECKING:
@@ -116,7 +116,16 @@ class Reconciler:
 
     def offer(self, row: JobRow, delay_seconds: int) -> None:
         """Send the message for the attempt after the row's, now or through our own queue (a FIFO queue cannot wait)."""
-        if delay_seconds > 0:
+        if row.attempt >= MAX_ATTEMPT:
+            # Only somebody who made the number up gets here; the next one would be refused, again every minute.
+            self.store.fail(
+                row.job_id,
+                row.attempt,
+                code="attempts_used_up",
+                sentence="The processing cannot be tried again.",
+                task_arn=None,
+            )
+        elif delay_seconds > 0:
             self.queues.send_requeue(row.job_id, row.attempt, delay_seconds)
         else:
             self.queues.send_job(_next_message(row), _group(row))

@@ -65,7 +65,10 @@ class JobMessage:
     attempt: int = 1
 
     def body(self) -> str:
-        """Return the message as JSON; ``parse`` reads it back to an equal object."""
+        """Return the message as JSON; ``parse`` reads it back to an equal object.
+
+        All of it is ASCII: a key may hold characters that SQS refuses unless they are escaped.
+        """
         fields: dict[str, object] = {
             "job_id": self.job_id,
             "s3_key": self.s3_key,
@@ -74,7 +77,7 @@ class JobMessage:
         }
         if self.preset is not None:
             fields["preset"] = self.preset
-        return json.dumps(fields, ensure_ascii=False)
+        return json.dumps(fields)
 
     @property
     def deduplication_id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,6 +17,9 @@ MAX_DELAY_SECONDS = 900  # the limit of SQS
 # A queue may refuse what is above 256 KiB; a body that long is no job's message, and its beginning tells what it is.
 MAX_DEAD_LETTER_BYTES = 200_000
 MAX_REASON_CHARACTERS = 1000
+# SQS refuses a whole message for one character outside of its set, and a sentence may quote what somebody sent.
+# Source: Amazon SQS Developer Guide, "Amazon SQS message quotas", Message content.
+REFUSED_CHARACTERS = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BATCH = 10  # the limit of ChangeMessageVisibilityBatch
 
 
@@ -42,6 +46,7 @@ class Queues:
 
     def send_dead_letter(self, body: str, group: str, deduplication_id: str, reason: str) -> None:
         """Set a message aside, with the sentence that says why in its attribute ``reason``."""
+        body, reason = _acceptable(body), _acceptable(reason)
         kept = body.encode()[:MAX_DEAD_LETTER_BYTES].decode(errors="ignore")
         cut = "" if kept == body else f" The body was cut to its first {MAX_DEAD_LETTER_BYTES} bytes."
         self._client.send_message(
@@ -80,3 +85,7 @@ class Queues:
         except (BotoCoreError, ClientError) as error:
             return str(error)
         return None
+
+
+def _acceptable(text: str) -> str:
+    return REFUSED_CHARACTERS.sub("\ufffd", text)
