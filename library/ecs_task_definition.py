@@ -175,7 +175,8 @@ class TaskDefinition(Resource):
         """Return the latest active revision in normal form; for a deletion, all revisions that are left."""
         if self.params["state"] == "absent":
             left = [*self._revisions("ACTIVE"), *self._revisions("INACTIVE")]
-            return {"revisions": [arn.rpartition("/")[2] for arn in left]} if left else None
+            count = f"{len(left)} revision{'' if len(left) == 1 else 's'}"
+            return {"revisions": [arn.rpartition("/")[2] for arn in left], "holds": count} if left else None
         answer = self._describe() or {"taskDefinition": {"status": "INACTIVE"}}
         # ministack 1.5.33 answers with the last revision even when it is not active any more.
         self._latest = answer["taskDefinition"] if answer["taskDefinition"]["status"] == "ACTIVE" else None
