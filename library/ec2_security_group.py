@@ -246,7 +246,7 @@ class SecurityGroup(VpcResource):
 def _only(raw: dict[str, Any], group: str) -> dict[str, Any]:
     """Return that part of a permission, as EC2 describes it, that names a group; nothing when none does."""
     pairs = [{"GroupId": group} for pair in raw.get("UserIdGroupPairs", []) if pair.get("GroupId") == group]
-    ports = {name: raw[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in raw}
+    ports: dict[str, Any] = {name: raw[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in raw}
     return {**ports, "UserIdGroupPairs": pairs[:1]} if pairs else {}
 
 

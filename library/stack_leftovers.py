@@ -74,10 +74,8 @@ def main() -> None:
     except (RefusalError, BotoCoreError, ClientError) as error:
         module.fail_json(msg=sentence("Inventory after the teardown", error), left=[])
     if found:
-        told = " ".join(found)
-        module.fail_json(
-            msg=f"{told} Run the teardown again; what stays then was not made by it: remove it.", left=found
-        )
+        step = "Run the teardown again; what is left then was not made by this project: remove it."
+        module.fail_json(msg=" ".join([*found, step]), left=found)
     module.exit_json(changed=False, left=[])
 
 

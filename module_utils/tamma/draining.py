@@ -33,8 +33,8 @@ def drain(connect: Connect, places: Places, sender: str, minutes: float, *, aban
         rest = _wait(connect, places, since, minutes) or unfinished.dead_letters(connect, places)
         if rest and not abandon:
             raise RefusalError(
-                f"after {minutes:g} minutes this is not over: {', '.join(rest)}; new jobs are taken again and nothing was "
-                "deleted: give it more time, or the jobs up with -e teardown_abandon_jobs=true"
+                f"after {minutes:g} minutes this is not over: {', '.join(rest)}; new jobs are taken again and "
+                "nothing was deleted: give it more time, or the jobs up with -e teardown_abandon_jobs=true"
             )
     return True
 

@@ -12,6 +12,8 @@ from ansible.module_utils.tamma.errors import RefusalError
 from ansible.module_utils.tamma.holdings import KINDS, Connect
 from ansible.module_utils.tamma.unfinished import Places
 
+_GIVE_UP = "give them up with -e teardown_abandon_jobs=true"
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -47,8 +49,8 @@ def _collisions(connect: Connect, wish: Wish) -> list[str]:
             strangers += [thing for thing in listed if not holdings.is_ours(thing, connect, wish.marks)]
     marks = " and ".join(f"{name}={value}" for name, value in wish.marks.items())
     return [
-        f"{thing} has a name of this stack and not its tags {marks}, so it may be somebody else's: tag it, rename it, or "
-        f"let it go with the stack by -e teardown_adopt={thing.name} (several: separated by commas)."
+        f"{thing} has a name of this stack and not its tags {marks}, so it may be somebody else's: tag it, rename it, "
+        f"or let it go with the stack by -e teardown_adopt={thing.name} (several: separated by commas)."
         for thing in strangers
     ]
 
@@ -67,9 +69,8 @@ def _foreigners(connect: Connect, wish: Wish) -> list[str]:
         found += foreigners.in_vpc(connect, str(vpcs[0]["VpcId"]), wish.names, own)
     if not found:
         return []
-    return [
-        f"In {wish.vpc} and {wish.places.cluster} is what this project did not make: {_list(found)}. Remove it first."
-    ]
+    where = f"{wish.vpc} and {wish.places.cluster}"
+    return [f"There is something in {where} that this project did not make: {_list(found)}. Remove it first."]
 
 
 def _data(connect: Connect, wish: Wish) -> list[str]:
@@ -81,10 +82,8 @@ def _data(connect: Connect, wish: Wish) -> list[str]:
     full = [f"S3 bucket {name} ({what})" for name, what in held.items() if what]
     if not full:
         return []
-    return [
-        f"There is data that nobody can bring back: {_list(full)}. Copy what you need, then let it go with "
-        "-e storage_delete_objects=true."
-    ]
+    step = "Copy what you need, then let it go with -e storage_delete_objects=true."
+    return [f"There is data that nobody can bring back: {_list(full)}. {step}"]
 
 
 def _jobs(connect: Connect, wish: Wish) -> list[str]:
@@ -96,15 +95,11 @@ def _jobs(connect: Connect, wish: Wish) -> list[str]:
         return [f"{str(error)[0].upper()}{str(error)[1:]}."]
     aside = unfinished.dead_letters(connect, wish.places)
     if under_way:
-        return [
-            f"Jobs are not over: {_list([*under_way, *aside])}. Let them end with -e teardown_drain_minutes=30, or give "
-            "them up with -e teardown_abandon_jobs=true."
-        ]
+        step = f"Let them end with -e teardown_drain_minutes=30, or {_GIVE_UP}."
+        return [f"Jobs are not over: {_list([*under_way, *aside])}. {step}"]
     if aside:
-        return [
-            f"Jobs wait for a person: {_list(aside)}. Send them again (see the runbook of the dead-letter queue), or give "
-            "them up with -e teardown_abandon_jobs=true."
-        ]
+        step = f"Send them again (see the runbook of the dead-letter queue), or {_GIVE_UP}."
+        return [f"Jobs wait for a person: {_list(aside)}. {step}"]
     return []
 
 

@@ -87,12 +87,12 @@ def labels(item: Any) -> dict[str, str]:
     return tags.own(found) if isinstance(found, dict) else tags.to_dict(found)
 
 
-def _vpc_part(
-    module: str, words: str, plural: str, identity: str, arn: str, name: Callable[[Any], str] = named
-) -> Kind:
+def _vpc_part(module: str, words: str, plural: str, identity: str, arn: str) -> Kind:
     snake = "".join(f"_{sign.lower()}" if sign.isupper() else sign for sign in plural)
-    listed = Kind(module, words, "ec2", f"describe{snake}", plural, name, key(identity), (f"ec2:{arn}",))
-    return Kind(**{**vars(listed), "inside_vpc": True})
+    name = key("GroupName") if plural == "SecurityGroups" else named
+    return Kind(
+        module, words, "ec2", f"describe{snake}", plural, name, key(identity), (f"ec2:{arn}",), inside_vpc=True
+    )  # fmt: skip
 
 
 _ECS_TAGS = TagCall("list_tags_for_resource", "resourceArn")
@@ -105,7 +105,7 @@ KINDS: tuple[Kind, ...] = (
     _vpc_part("ec2_nat_gateway", "NAT gateway", "NatGateways", "NatGatewayId", "natgateway"),
     _vpc_part("", "Elastic IP address", "Addresses", "AllocationId", "elastic-ip"),
     _vpc_part("ec2_vpc_endpoint", "VPC endpoint", "VpcEndpoints", "VpcEndpointId", "vpc-endpoint"),
-    _vpc_part("ec2_security_group", "security group", "SecurityGroups", "GroupId", "security-group", key("GroupName")),
+    _vpc_part("ec2_security_group", "security group", "SecurityGroups", "GroupId", "security-group"),
     _vpc_part("", "network ACL", "NetworkAcls", "NetworkAclId", "network-acl"),
     _vpc_part("", "network interface", "NetworkInterfaces", "NetworkInterfaceId", "network-interface"),
     _vpc_part("", "volume", "Volumes", "VolumeId", "volume"),

@@ -10,15 +10,10 @@ from ansible.module_utils.tamma import tags
 Interface = Mapping[str, Any]
 
 # How services describe the interfaces that they make, as seen in DescribeNetworkInterfaces.
-_MADE_BY_SERVICES = (
-    "AWS Lambda VPC ENI",
-    "arn:aws:ecs:",
-    "ECS ",
-    "Interface for NAT Gateway",
-    "VPC Endpoint Interface",
-)
+_OF_FUNCTIONS, _OF_TASKS = ("AWS Lambda VPC ENI",), ("arn:aws:ecs:", "ECS ")
+_OF_GATEWAYS = ("Interface for NAT Gateway", "VPC Endpoint Interface")
+_OF_SERVICES = (*_OF_FUNCTIONS, *_OF_TASKS, *_OF_GATEWAYS)
 _GO_WITH_THEIR_MAKER = ("nat_gateway", "vpc_endpoint", "gateway_load_balancer_endpoint")
-_OF_A_TASK = "arn:aws:ecs:"
 
 
 def is_stray(found: Interface) -> bool:
@@ -28,7 +23,7 @@ def is_stray(found: Interface) -> bool:
     """
     if found.get("Status") != "available" or _attachment(found):
         return False
-    by_service = found.get("RequesterManaged") or str(found.get("Description", "")).startswith(_MADE_BY_SERVICES)
+    by_service = found.get("RequesterManaged") or str(found.get("Description", "")).startswith(_OF_SERVICES)
     return bool(by_service or not (tags.to_dict(found.get("TagSet")) or found.get("Association")))
 
 
@@ -37,9 +32,9 @@ def goes_with_another(found: Interface, own_tasks: set[str]) -> bool:
     if found.get("InterfaceType") in _GO_WITH_THEIR_MAKER or _attachment(found).get("InstanceId"):
         return True
     described = str(found.get("Description", ""))
-    if described.startswith(_OF_A_TASK):
+    if described.startswith(_OF_TASKS):
         return str(found["NetworkInterfaceId"]) in own_tasks
-    return described.startswith(_MADE_BY_SERVICES[3:])
+    return described.startswith(_OF_GATEWAYS)
 
 
 def words(found: Interface) -> str:
