@@ -99,7 +99,9 @@ class StrayInterfaces(Resource):
         if vpc is None:
             return []
         pages = ec2.get_paginator("describe_network_interfaces").paginate(Filters=filters({"vpc-id": [vpc]}))
-        return [one for page in pages for one in page["NetworkInterfaces"] if is_stray(one)]
+        found = (one for page in pages for one in page["NetworkInterfaces"])
+        # ministack 1.5.33 ignores the filter, so it is applied again.
+        return [one for one in found if one["VpcId"] == vpc and is_stray(one)]
 
 
 def main() -> None:

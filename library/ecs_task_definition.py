@@ -202,7 +202,8 @@ class TaskDefinition(Resource):
         ecs = self.client("ecs")
         for arn in self._revisions("ACTIVE"):
             ecs.deregister_task_definition(taskDefinition=arn)
-        inactive = self._revisions("INACTIVE")
+        # The newest first: those that somebody registered by hand lack the tags by which the next run knows ours.
+        inactive = self._revisions("INACTIVE")[::-1]
         for start in range(0, len(inactive), _BATCH):
             answer = ecs.delete_task_definitions(taskDefinitions=inactive[start : start + _BATCH])
             for failure in answer.get("failures", []):

@@ -59,7 +59,8 @@ def _listed(connect: Connect, kind: Kind, vpc: str) -> Iterator[Any]:
     argument = "Filter" if kind.words == "NAT gateway" else "Filters"
     wanted = {argument: filters({_OF_VPC[kind.words]: [vpc]})}
     for item in holdings.listed(connect("ec2"), kind.operation, kind.items, wanted):
-        if not holdings.is_going(item):
+        # ministack 1.5.33 lists the endpoints and interfaces of all VPCs.
+        if not holdings.is_going(item) and item.get("VpcId", vpc) == vpc:
             yield item
 
 

@@ -127,6 +127,9 @@ _DETAILS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "describe_launch_templates": (("describe_launch_template_versions", "LaunchTemplateId", "LaunchTemplateId"),),
 }
 
+# What an answer says of the moment in which it was asked for.
+_OF_THE_MOMENT = {"ResponseMetadata", "lastEvaluatedAt"}
+
 # What AWS keeps showing for an hour or so after it is gone.
 _GONE = {"deleted", "deleting", "terminated", "shutting-down", "INACTIVE", "DELETE_IN_PROGRESS"}
 
@@ -158,7 +161,7 @@ def _details(client: Any, listing: str, described: dict[str, Any]) -> dict[str, 
         except ClientError as error:
             found[operation] = error.response["Error"]["Code"]
         else:
-            found[operation] = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+            found[operation] = {name: value for name, value in answer.items() if name not in _OF_THE_MOMENT}
     return found
 
 

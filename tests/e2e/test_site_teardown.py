@@ -67,16 +67,15 @@ def test_a_protected_stack_needs_a_second_word(used: Site) -> None:
 def test_all_reasons_are_told_at_once(used: Site) -> None:
     ec2, ecs = used.aws("ec2"), used.aws("ecs")
     vpc, subnet = used_stack.network(used)
-    tags = [{"ResourceType": "network-interface", "Tags": [{"Key": "Owner", "Value": "somebody"}]}]
-    interface = ec2.create_network_interface(SubnetId=subnet, TagSpecifications=tags, Description="of somebody")
-    interface = interface["NetworkInterface"]["NetworkInterfaceId"]
+    interface = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    ec2.create_tags(Resources=[interface], Tags=[{"Key": "Owner", "Value": "somebody"}])
     extra = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.250.0/24")["Subnet"]["SubnetId"]
     ecs.create_service(
         cluster="tamma-dev-cluster", serviceName="by-hand", taskDefinition="tamma-dev-audio-clean", desiredCount=0
     )
     message = _refused(used.run(*_CONFIRMED, playbook=_PLAYBOOK))
     for words in (
-        f"that this project did not make: ECS service by-hand, subnet {extra}, network interface {interface} (of some",
+        f"that this project did not make: ECS service by-hand, subnet {extra}, network interface {interface}",
         "S3 bucket tamma-dev-raw (3 versions of objects, 9 bytes, 1 delete marker)",
         "S3 bucket tamma-dev-derived (1 unfinished upload)",
         "-e storage_delete_objects=true",
