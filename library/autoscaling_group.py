@@ -154,6 +154,10 @@ class AutoScalingGroup(Resource):
         group = self._read()
         if group is None or (group.get("Status") and self.params["state"] == "present"):
             return None
+        if self.params["state"] == "absent":
+            count = len(group.get("Instances", []))
+            held = f"{count} instance{'' if count == 1 else 's'}" if count else ""
+            return {"arn": group["AutoScalingGroupARN"], "holds": held}
         template = group.get("LaunchTemplate", {})
         version = template.get("Version", _VERSION)
         name = template.get("LaunchTemplateName")

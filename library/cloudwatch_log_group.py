@@ -56,6 +56,7 @@ from ansible.module_utils.tamma import tags
 from ansible.module_utils.tamma.errors import RefusalError
 from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.resource import Resource, run
+from ansible.module_utils.tamma.wording import size_of
 
 # What PutRetentionPolicy accepts, and 0 for no policy.
 _DAYS = (
@@ -92,6 +93,9 @@ class LogGroup(Resource):
             for group in page["logGroups"]:
                 if group["logGroupName"] == self.name:
                     arn = group["arn"].removesuffix(":*")
+                    if self.params["state"] == "absent":
+                        stored = group.get("storedBytes", 0)
+                        return {"arn": arn, "holds": f"{size_of(stored)} of logs" if stored else ""}
                     return {
                         "retention": group.get("retentionInDays", 0),
                         "kms_key_id": group.get("kmsKeyId", ""),
@@ -133,7 +137,7 @@ class LogGroup(Resource):
         self.client("logs").delete_log_group(logGroupName=self.name)
 
     def _subscriptions(self) -> State:
-        if self.params["subscription_filters"] is None or self.params["state"] == "absent":
+        if self.params["subscription_filters"] is None:
             return {}
         pages = self.client("logs").get_paginator("describe_subscription_filters").paginate(logGroupName=self.name)
         found = [item for page in pages for item in page["subscriptionFilters"]]

@@ -200,17 +200,26 @@ class SecurityGroup(VpcResource):
             retag(self.ec2, [current["id"]], current["tags"], changes["tags"])
 
     def delete(self, current: State) -> None:
-        """Delete the group as soon as the last network interface has left it."""
+        """Delete the group as soon as the last network interface has left it.
+
+        AWS keeps a group that another one's rules name. Those of the group `default`, which goes with the VPC, are
+        revoked; other groups are somebody's, and stay as they are.
+        """
+        default = self._read(_DEFAULT) or {}
+        for side, member in _LISTS.items():
+            naming = [rule for raw in default.get(member, []) if (rule := _only(raw, current["id"]))]
+            if naming:
+                getattr(self.ec2, f"revoke_security_group_{side}")(GroupId=default["GroupId"], IpPermissions=naming)
         ec2.delete_when_free(lambda: self.ec2.delete_security_group(GroupId=current["id"]))
         poll(lambda: self._read() is None, what=f"deletion of the security group {self.name}")
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self, name: str = "") -> dict[str, Any] | None:
         if self.vpc.id is None:
             return None
         # All groups of the VPC: one question, whichever of them is asked about.
         pages = self.ec2.get_paginator("describe_security_groups").paginate(Filters=filters({"vpc-id": [self.vpc.id]}))
         found: list[dict[str, Any]] = pages.build_full_result()["SecurityGroups"]
-        return next((group for group in found if group["GroupName"] == self.params["name"]), None)
+        return next((group for group in found if group["GroupName"] == (name or self.params["name"])), None)
 
     def _rule_ids(self, group: str, side: str, gone: list[Rule]) -> list[str]:
         """Return the ids of these rules; AWS revokes by id what it may have grouped in another way than we would."""
@@ -232,6 +241,13 @@ class SecurityGroup(VpcResource):
 
     def _id_of(self, name: str) -> str:
         return self.vpc.to_id(SECURITY_GROUP, name)
+
+
+def _only(raw: dict[str, Any], group: str) -> dict[str, Any]:
+    """Return that part of a permission, as EC2 describes it, that names a group; nothing when none does."""
+    pairs = [{"GroupId": group} for pair in raw.get("UserIdGroupPairs", []) if pair.get("GroupId") == group]
+    ports: dict[str, Any] = {name: raw[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in raw}
+    return {**ports, "UserIdGroupPairs": pairs[:1]} if pairs else {}
 
 
 def main() -> None:

@@ -70,6 +70,7 @@ from ansible.module_utils.tamma.errors import RefusalError, is_code
 from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.policy import canonical
 from ansible.module_utils.tamma.resource import Resource, run
+from ansible.module_utils.tamma.wording import size_of
 from botocore.exceptions import ClientError
 
 _NUMBERS = ("rulePriority", "countNumber")
@@ -118,6 +119,8 @@ class Repository(Resource):
             if is_code(error, "RepositoryNotFoundException"):
                 return None
             raise
+        if self.params["state"] == "absent":
+            return {"arn": found["repositoryArn"], "holds": self._images()}
         lifecycle = self._optional("get_lifecycle_policy", "lifecyclePolicyText", "LifecyclePolicyNotFoundException")
         access = self._optional("get_repository_policy", "policyText", "RepositoryPolicyNotFoundException")
         labels = ecr.list_tags_for_resource(resourceArn=found["repositoryArn"]).get("tags")
@@ -169,6 +172,11 @@ class Repository(Resource):
             if is_code(error, "RepositoryNotEmptyException"):
                 raise RefusalError("it still holds images; set force_delete: true to delete them with it") from error
             raise
+
+    def _images(self) -> str:
+        pages = self.client("ecr").get_paginator("describe_images").paginate(repositoryName=self.name)
+        sizes = [int(image.get("imageSizeInBytes", 0)) for page in pages for image in page["imageDetails"]]
+        return f"{len(sizes)} image{'' if len(sizes) == 1 else 's'}, {size_of(sum(sizes))}" if sizes else ""
 
     def _put_policies(self, changes: State) -> None:
         ecr, name = self.client("ecr"), self.name

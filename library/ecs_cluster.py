@@ -41,6 +41,12 @@ options:
     description: Which metrics CloudWatch collects of tasks and containers; all but C(disabled) cost money.
     type: str
     choices: [enabled, disabled, enhanced]
+  force_delete:
+    description:
+      - Whether O(state=absent) stops the tasks that still run. Otherwise they get three minutes to end by themselves,
+        and when one has not the deletion fails.
+    type: bool
+    default: false
 notes:
   - Exists because community.aws.ecs_cluster knows no settings and no tags and compares providers as a list.
 extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
@@ -100,6 +106,7 @@ class Cluster(Resource):
         },
         "container_insights": {"type": "str", "choices": _INSIGHTS},
     }
+    controls: ClassVar = {"force_delete": {"type": "bool", "default": False}}
     computed = ("arn",)
 
     def desired(self) -> State:
@@ -135,6 +142,7 @@ class Cluster(Resource):
         cluster = self._read()
         if cluster is None:
             return None
+        count = cluster.get("runningTasksCount", 0) + cluster.get("pendingTasksCount", 0)
         settings = {setting["name"]: setting["value"] for setting in cluster.get("settings", [])}
         strategy = [
             {"capacity_provider": item["capacityProvider"], **{name: item.get(name, 0) for name in _LIMITS}}
@@ -146,6 +154,7 @@ class Cluster(Resource):
             "default_capacity_provider_strategy": sorted(strategy, key=lambda item: str(item["capacity_provider"])),
             "container_insights": settings.get("containerInsights", "disabled"),
             "tags": tags.to_dict(cluster.get("tags")),
+            "holds": f"{count} task{'' if count == 1 else 's'}" if count else "",
         }
 
     def create(self, desired: State) -> None:
@@ -178,6 +187,8 @@ class Cluster(Resource):
     def delete(self, current: State) -> None:
         """Wait for stopping tasks, detach providers and instances, delete the cluster."""
         ecs = self.client("ecs")
+        if self.params["force_delete"]:
+            self._stop_tasks()
         poll(self._is_idle, what=f"the end of the tasks in {self.name}", timeout=_TASKS_STOP)
         if current["capacity_providers"] or current["default_capacity_provider_strategy"]:
             self._put_providers({"capacity_providers": [], "default_capacity_provider_strategy": []})
@@ -198,6 +209,12 @@ class Cluster(Resource):
     def _is_idle(self) -> bool:
         cluster = self._read() or {}
         return not (cluster.get("runningTasksCount") or cluster.get("pendingTasksCount"))
+
+    def _stop_tasks(self) -> None:
+        ecs = self.client("ecs")
+        for page in ecs.get_paginator("list_tasks").paginate(cluster=self.name, desiredStatus="RUNNING"):
+            for arn in page["taskArns"]:
+                ecs.stop_task(cluster=self.name, task=arn, reason="The cluster is being deleted")
 
     def _put_providers(self, state: State) -> None:
         retry_on(

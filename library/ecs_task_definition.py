@@ -175,7 +175,8 @@ class TaskDefinition(Resource):
         """Return the latest active revision in normal form; for a deletion, all revisions that are left."""
         if self.params["state"] == "absent":
             left = [*self._revisions("ACTIVE"), *self._revisions("INACTIVE")]
-            return {"revisions": [arn.rpartition("/")[2] for arn in left]} if left else None
+            count = f"{len(left)} revision{'' if len(left) == 1 else 's'}"
+            return {"revisions": [arn.rpartition("/")[2] for arn in left], "holds": count} if left else None
         answer = self._describe() or {"taskDefinition": {"status": "INACTIVE"}}
         # ministack 1.5.33 answers with the last revision even when it is not active any more.
         self._latest = answer["taskDefinition"] if answer["taskDefinition"]["status"] == "ACTIVE" else None
@@ -201,7 +202,8 @@ class TaskDefinition(Resource):
         ecs = self.client("ecs")
         for arn in self._revisions("ACTIVE"):
             ecs.deregister_task_definition(taskDefinition=arn)
-        inactive = self._revisions("INACTIVE")
+        # The newest first: those that somebody registered by hand lack the tags by which the next run knows ours.
+        inactive = self._revisions("INACTIVE")[::-1]
         for start in range(0, len(inactive), _BATCH):
             answer = ecs.delete_task_definitions(taskDefinitions=inactive[start : start + _BATCH])
             for failure in answer.get("failures", []):

@@ -123,9 +123,12 @@ class User(Principal):
             raise RefusalError("login_profile: true needs a password, which this module keeps none of; leave it out")
 
     def properties(self, found: Mapping[str, Any]) -> State:
-        """Return nothing more: all else that is managed takes calls of its own."""
+        """Return, before a deletion, the access keys: all that is managed takes calls of its own."""
         del found
-        return {}
+        if self.params["state"] != "absent":
+            return {}
+        count = len(self.listed("list_access_keys", "AccessKeyMetadata"))
+        return {"holds": f"{count} access key{'' if count == 1 else 's'}" if count else ""}
 
     def readers(self) -> dict[str, Callable[[], Any]]:
         """Return also how groups and the password are read."""

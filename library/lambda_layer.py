@@ -123,6 +123,8 @@ class Layer(Resource):
         versions = self._versions()
         if not versions:
             return None
+        if self.params["state"] == "absent":
+            return {"holds": f"{len(versions)} version{'' if len(versions) == 1 else 's'}"}
         latest = versions[0]
         description = str(latest.get("Description", ""))
         return {

@@ -156,9 +156,9 @@ resource:
 """
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from ansible.module_utils.tamma import buckets
+from ansible.module_utils.tamma import buckets, tags
 from ansible.module_utils.tamma.errors import RefusalError, code_of, is_code
 from ansible.module_utils.tamma.plan import State
 from ansible.module_utils.tamma.resource import Resource, run
@@ -256,7 +256,9 @@ class Bucket(Resource):
                     "may not see it; choose another name, or check your permissions and region"
                 ) from error
             raise
-        managed = [] if self.params["state"] == "absent" else list(super().desired())
+        if self.params["state"] == "absent":
+            return {"arn": self._arn(), "holds": buckets.holds(s3, self.name)}
+        managed = list(super().desired())
         return {**{name: buckets.read(s3, self.name, name) for name in managed}, "arn": self._arn()}
 
     def create(self, desired: State) -> None:
@@ -264,7 +266,11 @@ class Bucket(Resource):
         s3 = self.client("s3")
         region = s3.meta.region_name
         # us-east-1 is the one region that must not be named.
-        place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        configuration: dict[str, Any] = {} if region == "us-east-1" else {"LocationConstraint": region}
+        if desired.get("tags"):
+            # At once: a bucket without them is somebody else's, as far as the next run can tell.
+            configuration["Tags"] = tags.to_pairs(desired["tags"])
+        place = {"CreateBucketConfiguration": configuration} if configuration else {}
         try:
             # The name of a bucket that was just deleted is in "a conflicting operation" for up to some minutes.
             retry_on(lambda: s3.create_bucket(Bucket=self.name, **place), "OperationAborted", timeout=120)
@@ -273,7 +279,8 @@ class Bucket(Resource):
                 raise RefusalError("the name belongs to another account; choose another one") from error
             raise
         s3.get_waiter("bucket_exists").wait(Bucket=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-        self.update({}, {name: value for name, value in desired.items() if value and value != _NEW.get(name)})
+        given = {**_NEW, "tags": buckets.read(s3, self.name, "tags")} if "tags" in desired else _NEW
+        self.update({}, {name: value for name, value in desired.items() if value and value != given.get(name)})
 
     def update(self, current: State, changes: State) -> None:
         """Write every property that changes, in the order of the options: closing comes before opening."""

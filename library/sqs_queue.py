@@ -202,6 +202,8 @@ class Queue(Resource):
         try:
             url = sqs.get_queue_url(QueueName=self.name)["QueueUrl"]
             raw = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            if self.params["state"] == "absent":
+                return {"arn": raw["QueueArn"], "url": url, "holds": _messages(raw)}
             labels = sqs.list_queue_tags(QueueUrl=url).get("Tags")
         except ClientError as error:
             if is_code(error, *_MISSING):
@@ -251,6 +253,11 @@ class Queue(Resource):
 
     def _queue_arn(self, name: str) -> str:
         return self.arn("sqs", name)
+
+
+def _messages(raw: dict[str, str]) -> str:
+    count = sum(int(raw.get(f"ApproximateNumberOfMessages{which}", 0)) for which in ("", "NotVisible", "Delayed"))
+    return f"{count} message{'' if count == 1 else 's'}" if count else ""
 
 
 def main() -> None:

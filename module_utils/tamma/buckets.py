@@ -10,6 +10,7 @@ from typing import Any
 from ansible.module_utils.tamma import tags
 from ansible.module_utils.tamma.errors import RefusalError, is_code
 from ansible.module_utils.tamma.policy import canonical
+from ansible.module_utils.tamma.wording import size_of
 from botocore.exceptions import ClientError
 
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -28,6 +29,9 @@ _DAYS = {  # our name: the rule's member and the member in it
     "noncurrent_version_expiration_days": ("NoncurrentVersionExpiration", "NoncurrentDays"),
     "abort_incomplete_multipart_upload_days": ("AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
 }
+
+_MOST_COUNTED = 100_000
+"""Versions that are counted: a hundred calls; a bucket that holds more says so."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,27 @@ def empty(s3: Any, bucket: str) -> None:
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
         for upload in page.get("Uploads", []):
             s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+def holds(s3: Any, bucket: str) -> str:
+    """Say how much a bucket holds, in versions, bytes and unfinished uploads; an empty text for nothing."""
+    versions = markers = size = 0
+    told = ""
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        versions += len(page.get("Versions", []))
+        markers += len(page.get("DeleteMarkers", []))
+        size += sum(int(item.get("Size", 0)) for item in page.get("Versions", []))
+        if versions + markers >= _MOST_COUNTED and page.get("IsTruncated"):
+            told = "more than "
+            break
+    uploads = sum(
+        len(page.get("Uploads", [])) for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+    )
+    counted = ((versions, "version"), (markers, "delete marker"), (uploads, "unfinished upload"))
+    parts = [f"{count} {what}{'' if count == 1 else 's'}" for count, what in counted if count]
+    if versions:
+        parts[0] = f"{told}{parts[0]} of objects, {size_of(size)}"
+    return ", ".join(parts)
 
 
 def _load_encryption(answer: dict[str, Any]) -> dict[str, Any]:

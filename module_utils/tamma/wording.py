@@ -16,8 +16,11 @@ _SIGNS = {"create": "+", "update": "~", "delete": "-"}
 _PLANNED = {"create": "to create", "update": "to update", "delete": "to delete"}
 _DONE = {"create": "created", "update": "updated", "delete": "deleted"}
 _NOT_SET = "(not set)"
+HOLDS = "holds"
+"""The property that says, before a deletion, what a resource holds."""
 _LEAST_ROOM = 24  # columns that a value gets however long its path is
 _MINUTE = 60
+_THOUSAND = 1000
 
 
 def lines(summary: Summary, seconds: float, width: int | None) -> Iterator[Line]:
@@ -56,6 +59,10 @@ def _outcome(outcome: Outcome, width: int | None, *, undone: bool) -> Iterator[L
     note = " (check mode: not applied)" if undone else ""
     yield f"  {_SIGNS[outcome.action]} {outcome.action}  {escape(title)}{note}", outcome.action
     if outcome.action == "delete":
+        # Of what goes, only what cannot be made again is told.
+        for change in outcome.changes:
+            if change.property == HOLDS and change.before:
+                yield f"      with {cut(text(change.before), width and width - len('      with '))}", outcome.action
         return
     for change in outcome.changes:
         for line, mark in _change(change, outcome.action, width):
@@ -117,6 +124,16 @@ def _cost(summary: Summary, seconds: float) -> str:
     return (
         f"Took {time} and {summary.reads + summary.writes} API calls ({summary.reads} reads, {summary.writes} writes)."
     )
+
+
+def size_of(count: int) -> str:
+    """Return a number of bytes as a person says it."""
+    size, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < _THOUSAND:
+            break
+        size, unit = size / _THOUSAND, larger
+    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
 
 
 def cut(value: str, room: int | None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
+from botocore.exceptions import ClientError
 
 
 class Kind(NamedTuple):
@@ -73,6 +74,62 @@ _KINDS = (
     Kind("kms", "list_aliases", "Aliases", "AliasName"),
 )
 
+_TAGS = "list_tags_for_resource"
+# What descriptions leave out: by the operation that lists a kind, the calls about one of it. The argument takes the
+# member of the description that is named with it, or its identity.
+_DETAILS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "list_buckets": tuple(
+        (operation, "Bucket", "Name")
+        for operation in (
+            *("list_object_versions", "list_multipart_uploads", "get_bucket_policy", "get_bucket_versioning"),
+            *("get_bucket_tagging", "get_bucket_encryption", "get_bucket_lifecycle_configuration", "get_bucket_cors"),
+            *("get_bucket_notification_configuration", "get_public_access_block", "get_bucket_acl"),
+        )
+    ),
+    "list_queues": (("get_queue_attributes", "QueueUrl", "id"), ("list_queue_tags", "QueueUrl", "id")),
+    "describe_repositories": (
+        ("describe_images", "repositoryName", "repositoryName"),
+        ("get_repository_policy", "repositoryName", "repositoryName"),
+        ("get_lifecycle_policy", "repositoryName", "repositoryName"),
+        (_TAGS, "resourceArn", "repositoryArn"),
+    ),
+    "describe_parameters": (("get_parameter", "Name", "Name"), ("get_parameter_history", "Name", "Name")),
+    "list_users": tuple(
+        (operation, "UserName", "UserName")
+        for operation in (
+            *("list_attached_user_policies", "list_user_policies", "list_user_tags", "list_access_keys"),
+            "list_groups_for_user",
+        )
+    ),
+    "list_roles": tuple(
+        (operation, "RoleName", "RoleName")
+        for operation in ("list_attached_role_policies", "list_role_policies", "list_role_tags")
+    ),
+    "list_policies": (("list_policy_versions", "PolicyArn", "Arn"), ("list_entities_for_policy", "PolicyArn", "Arn")),
+    "list_clusters": (
+        ("list_tasks", "cluster", "id"),
+        ("list_services", "cluster", "id"),
+        (_TAGS, "resourceArn", "id"),
+    ),
+    "list_task_definitions": (("describe_task_definition", "taskDefinition", "id"), (_TAGS, "resourceArn", "id")),
+    "list_functions": tuple(
+        (operation, "FunctionName", "FunctionName")
+        for operation in ("get_policy", "list_versions_by_function", "list_aliases")
+    ),
+    "describe_log_groups": (
+        ("describe_log_streams", "logGroupName", "logGroupName"),
+        ("describe_subscription_filters", "logGroupName", "logGroupName"),
+        ("list_tags_log_group", "logGroupName", "logGroupName"),
+    ),
+    "list_rules": (("list_targets_by_rule", "Rule", "Name"), (_TAGS, "ResourceARN", "Arn")),
+    "list_topics": (("get_topic_attributes", "TopicArn", "TopicArn"), (_TAGS, "ResourceArn", "TopicArn")),
+    "describe_alarms": ((_TAGS, "ResourceARN", "AlarmArn"),),
+    "describe_launch_templates": (("describe_launch_template_versions", "LaunchTemplateId", "LaunchTemplateId"),),
+}
+
+# What an answer says of the moment in which it was asked for.
+_OF_THE_MOMENT = {"ResponseMetadata", "lastEvaluatedAt"}
+
 # What AWS keeps showing for an hour or so after it is gone.
 _GONE = {"deleted", "deleting", "terminated", "shutting-down", "INACTIVE", "DELETE_IN_PROGRESS"}
 
@@ -90,7 +147,22 @@ def things() -> Iterator[tuple[str, str, dict[str, Any]]]:
             state = described.get("State") or described.get("state") or described.get("status")
             if isinstance(state, str) and state in _GONE:
                 continue
-            yield label, str(described.get(kind.identity, described.get("id"))), described
+            more = _details(client, kind.operation, described)
+            yield label, str(described.get(kind.identity, described.get("id"))), {**described, **more}
+
+
+def _details(client: Any, listing: str, described: dict[str, Any]) -> dict[str, Any]:
+    """Return what the calls about one thing answer, or with which code they are refused."""
+    found: dict[str, Any] = {}
+    for operation, argument, member in _DETAILS.get(listing, ()):
+        options = {"AttributeNames": ["All"]} if operation == "get_queue_attributes" else {}
+        try:
+            answer = getattr(client, operation)(**{argument: described[member]}, **options)
+        except ClientError as error:
+            found[operation] = error.response["Error"]["Code"]
+        else:
+            found[operation] = {name: value for name, value in answer.items() if name not in _OF_THE_MOMENT}
+    return found
 
 
 def _answers(client: Any, kind: Kind) -> list[Any]:

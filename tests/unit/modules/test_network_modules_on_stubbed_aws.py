@@ -333,7 +333,8 @@ def test_a_missing_group_is_told_before_the_first_write(aws: StubbedAws) -> None
 @pytest.mark.usefixtures("quick")
 def test_what_holds_a_group_is_told_in_a_sentence(aws: StubbedAws) -> None:
     aws.answers("ec2", "describe_vpcs", VPC)
-    aws.answers("ec2", "describe_security_groups", _group([], []))
+    for _ in range(2):
+        aws.answers("ec2", "describe_security_groups", _group([], []))
     for _ in range(2):
         aws.refuses("ec2", "delete_security_group", "DependencyViolation", "resource sg-1 has a dependent object")
     outcome = aws.run("ec2_security_group", {"name": "t", "vpc": "v", "state": "absent"})

@@ -73,6 +73,8 @@ def test_a_bucket_name_of_another_account_is_refused_on_creation_too(aws: Stubbe
 
 def test_objects_are_deleted_page_by_page_and_a_failure_stops_the_removal(aws: StubbedAws) -> None:
     aws.answers("s3", "head_bucket", {})
+    aws.answers("s3", "list_object_versions", {})
+    aws.answers("s3", "list_multipart_uploads", {})
     first = {"Versions": [{"Key": "a", "VersionId": "1"}], "IsTruncated": True, "NextKeyMarker": "a"}
     aws.answers("s3", "list_object_versions", {**first, "NextVersionIdMarker": "1"})
     aws.answers("s3", "delete_objects", {}, Bucket="b-1", Delete={"Objects": ANY, "Quiet": True})

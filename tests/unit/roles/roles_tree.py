@@ -79,7 +79,7 @@ _LOADER.set_basedir(str(ROOT))
 
 
 @cache
-def _templates(path: str) -> Any:
+def templates(path: str) -> Any:
     """Return a YAML file whose strings can be templated; it is shared: nobody may change it."""
     file = ROOT / path
     return _LOADER.load_from_file(str(file), trusted_as_template=True) if file.exists() else None
@@ -93,16 +93,16 @@ class Environment:
         self.variables: dict[str, Any] = {}
         for part in ("defaults", "vars"):
             for role in ROLES:
-                self.variables |= _templates(f"roles/{role}/{part}/main.yml") or {}
+                self.variables |= templates(f"roles/{role}/{part}/main.yml") or {}
         if inventory:
-            self.variables |= _templates(f"inventories/{inventory}/group_vars/all/main.yml")
+            self.variables |= templates(f"inventories/{inventory}/group_vars/all/main.yml")
         self.variables |= {"role_path": str(ROOT / "roles" / "naming"), **facts}
         # The content hash has a test of its own; names do not depend on its value.
         self.variables["naming_worker_image_tag"] = "0123456789abcdef"
 
     def tasks(self, role: str, file: str) -> list[dict[str, Any]]:
         """Return a task file whose strings can be templated."""
-        return list(_templates(f"roles/{role}/tasks/{file}"))
+        return list(templates(f"roles/{role}/tasks/{file}"))
 
     def value(self, expression: Any, **extra: Any) -> Any:
         """Template a value with the variables and `extra` ones."""
@@ -124,6 +124,7 @@ _NO_RESOURCE = re.compile(r"(_info|\.assert|\.include_tasks|lambda_archive)$")
 _IDENTITY = {
     "amazon.aws.cloudwatchlogs_log_group": ("log_group_name",),
     "lambda_event_source_mapping": ("function", "queue"),
+    "ec2_stray_interfaces": ("vpc",),
 }
 # AWS makes the default security group with the VPC and deletes it with the VPC; nobody else can.
 _AWS_OWNS = {("ec2_security_group", "default")}

@@ -53,36 +53,6 @@ def test_what_was_made_changed_and_deleted(scenario: Any) -> None:
     assert found == ["c was not there before", "a is gone", "b changed from 1 to 2"]
 
 
-@pytest.mark.parametrize(
-    "thing",
-    [
-        {"Name": "tamma-dev-raw"},
-        {"FunctionName": "trigger-audio-clean"},
-        {"UserName": "tamma-presign"},
-        {"Name": "/tamma/dev/supabase_url"},
-        {"Arn": "arn:aws:logs:us-east-1:1:log-group:/ecs/tamma-dev-audio-clean"},
-    ],
-    ids=str,
-)
-def test_leftovers_by_name(scenario: Any, thing: dict[str, str]) -> None:
-    left = scenario("verify_nothing_left")
-    assert left.by_name(thing, "tamma", "dev")
-    assert not left.by_name(thing, "tamma", "prod")
-
-
-@pytest.mark.parametrize(
-    "description",
-    [
-        {"Tags": [{"Key": "Project", "Value": "tamma"}]},
-        {"tags": [{"key": "Project", "value": "tamma"}]},
-        {"Tags": {"Project": "tamma"}},
-    ],
-    ids=str,
-)
-def test_tags_in_every_spelling(scenario: Any, description: dict[str, Any]) -> None:
-    assert scenario("verify_nothing_left").tags_of(description) == {"Project": "tamma"}
-
-
 def test_a_difference_fails_the_run_and_hides_no_other(scenario: Any, capsys: pytest.CaptureFixture[str]) -> None:
     module = scenario("stack_checks.report")
     report = module.Report(module.Stack())

@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: the reasons why a teardown must not begin."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: teardown_guard
+short_description: Say what speaks against a teardown
+description:
+  - Looks for what a teardown would destroy unasked, or would fail at half-way - things with a name of the stack and
+    without its tags, things inside its VPC and cluster that nobody of the project made, objects in its buckets, jobs
+    that are not over. Writes nothing and does not fail; the playbook decides what to do with the reasons.
+options:
+  names:
+    description: The names that the stack uses, by the module that makes them.
+    type: dict
+    required: true
+  marks:
+    description: The tags that everything of the stack has, for example C(Project) and C(Environment).
+    type: dict
+    required: true
+  vpc:
+    description: Name of the VPC.
+    type: str
+    required: true
+  cluster:
+    description: Name of the ECS cluster.
+    type: str
+    required: true
+  jobs_queue:
+    description: Name of the queue for jobs.
+    type: str
+    required: true
+  dead_letter_queue:
+    description: Name of the queue for jobs that were set aside.
+    type: str
+    required: true
+  url_parameter:
+    description: Name of the SSM parameter with the address of Supabase.
+    type: str
+    required: true
+  key_parameter:
+    description: Name of the SSM parameter with the key of Supabase.
+    type: str
+    required: true
+  abandon_jobs:
+    description: Whether jobs that are not over are given up.
+    type: bool
+    default: false
+  drain_jobs:
+    description: Whether jobs that are not over will be waited for.
+    type: bool
+    default: false
+  delete_objects:
+    description: Whether the objects in the buckets may go.
+    type: bool
+    default: false
+  adopt:
+    description: Names of things that may go though they lack the tags of the stack.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Writes nothing in any mode.
+  diff_mode:
+    support: none
+    description: There is nothing that changes.
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author:
+  - Tamma Infra
+"""
+
+EXAMPLES = r"""
+- name: Look for what speaks against it
+  teardown_guard:
+    names: {s3_bucket: [tamma-dev-raw]}
+    marks: {Project: tamma, Environment: dev}
+    vpc: tamma-dev-vpc
+    cluster: tamma-dev-cluster
+    jobs_queue: tamma-dev-jobs.fifo
+    dead_letter_queue: tamma-dev-jobs-dlq.fifo
+    url_parameter: /tamma/dev/supabase_url
+    key_parameter: /tamma/dev/supabase_service_key
+"""
+
+RETURN = r"""
+reasons:
+  description: A sentence for each reason, with what a person can do.
+  returned: success
+  type: list
+"""
+
+from functools import cache
+from typing import Any
+
+from ansible.module_utils.tamma.errors import RefusalError, sentence
+from ansible.module_utils.tamma.guard import Wish, reasons
+from ansible.module_utils.tamma.module import Module
+from ansible.module_utils.tamma.unfinished import Places
+from botocore.exceptions import BotoCoreError, ClientError
+
+_SPEC: dict[str, Any] = {
+    "names": {"type": "dict", "required": True},
+    "marks": {"type": "dict", "required": True},
+    "vpc": {"type": "str", "required": True},
+    **{name: {"type": "str", "required": True} for name in ("cluster", "jobs_queue", "dead_letter_queue")},
+    **{name: {"type": "str", "required": True, "no_log": False} for name in ("url_parameter", "key_parameter")},
+    "abandon_jobs": {"type": "bool", "default": False},
+    "drain_jobs": {"type": "bool", "default": False},
+    "delete_objects": {"type": "bool", "default": False},
+    "adopt": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def main() -> None:
+    """Look, and return the reasons."""
+    module = Module(argument_spec=_SPEC, supports_check_mode=True)
+    given = module.params
+    names = ("cluster", "jobs_queue", "dead_letter_queue", "url_parameter", "key_parameter")
+    wish = Wish(
+        names=given["names"],
+        marks=given["marks"],
+        places=Places(**{name: given[name] for name in names}),
+        vpc=given["vpc"],
+        adopt=frozenset(given["adopt"]),
+        delete_objects=given["delete_objects"],
+        abandon=given["abandon_jobs"],
+        drain=given["drain_jobs"],
+    )
+    try:
+        found = reasons(cache(module.client), wish)
+    except (RefusalError, BotoCoreError, ClientError) as error:
+        module.fail_json(msg=sentence("Look before the teardown", error))
+    module.exit_json(changed=False, reasons=found)
+
+
+if __name__ == "__main__":
+    main()
