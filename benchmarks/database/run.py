@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import statistics
 from collections import defaultdict
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _how(options: argparse.Namespace) -> str:
     return (
         f"`make bench-database ROWS={options.rows}`: {options.rounds} rounds of {options.calls} calls, "
-        "both sizes in turns after an uncounted round."
+        "both sizes in turns after an uncounted round. The machine's load average at the end was "
+        f"{os.getloadavg()[1]:.1f}: above its number of cores, latencies hold waiting for a processor."
     )
 
 
