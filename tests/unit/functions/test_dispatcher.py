@@ -140,7 +140,9 @@ def as_sqs(params: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(body=received_bodies)
-@examples(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_every_message_ends_in_a_clear_state_after_one_delivery(world: World, body: str) -> None:
     """Started, known already, or set aside with a reason; never returned, and its mates of the same group start."""
     world.sqs.answers["SendMessage"] = as_sqs
