@@ -121,7 +121,7 @@ class Limit:
 
 def limits(job: Job) -> list[Limit]:
     """Return every limit of the default stack in a new account, the one that binds first at the top."""
-    found = [*_compute_limits(job), *_rate_limits(job), *_path_limits(job)]
+    found = [*_vcpu_limits(job), *_network_limits(job), *_rate_limits(job), *_function_limits(job), *_store_limits(job)]
     return sorted(found, key=lambda limit: limit.jobs_per_day)
 
 
@@ -129,106 +129,91 @@ def _per_day(job: Job, per_second: float) -> float:
     return per_second * DAY / job.attempts
 
 
-def _compute_limits(job: Job) -> list[Limit]:
-    quota, share = job.figures.quota, job.stack.spot_share
-    spot, on_demand = quota["fargate_spot_vcpu"].value, quota["fargate_on_demand_vcpu"].value
-    tasks = {"Spot": spot / job.vcpu / share if share else math.inf}
-    tasks["On-Demand"] = on_demand / job.vcpu / (1 - share) if share < 1 else math.inf
+def _rates(job: Job, rows: list[tuple[str, str, float, str]]) -> list[Limit]:
+    """Make limits of rows of name, default, jobs per second and remedy."""
+    return [Limit(name, default, _per_day(job, rate), remedy) for name, default, rate, remedy in rows]
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.1f}".removesuffix(".0")
+
+
+def _vcpu_limits(job: Job) -> list[Limit]:
+    spot = job.stack.spot_share
+    remedy = "raise the quota; until then shift weights (`dispatch_spot_weight`, `dispatch_on_demand_weight`)"
+    rows = []
+    for kind, share in (("Spot", spot), ("On-Demand", 1 - spot)):
+        vcpu = job.figures.quota[f"fargate_{kind.lower().replace('-', '_')}_vcpu"].value
+        tasks = vcpu / job.vcpu / share if share else math.inf
+        default = f"{vcpu:g} vCPU for {share:.0%} of the tasks"
+        rows.append((f"Fargate vCPU, {kind}", default, tasks / job.running_seconds, remedy))
+    return _rates(job, rows)
+
+
+def _network_limits(job: Job) -> list[Limit]:
+    quota, stack = job.figures.quota, job.stack
+    interfaces, connections = quota["network_interfaces"].value, quota["nat_connections"].value
+    planned = "larger `network_private_cidrs`; a subnet cannot grow, so plan them before the first converge"
     rows = [
-        Limit(
-            f"Fargate vCPU, {kind}",
-            f"{spot:g} vCPU for {share:.0%} of the tasks"
-            if kind == "Spot"
-            else f"{on_demand:g} vCPU for {1 - share:.0%}",
-            _per_day(job, count / job.running_seconds),
-            "raise the quota; until then shift weights (`dispatch_spot_weight`, `dispatch_on_demand_weight`)",
-        )
-        for kind, count in tasks.items()
-    ]
-    addresses, interfaces = job.stack.addresses, quota["network_interfaces"].value
-    return [
-        *rows,
-        Limit(
-            "Network interfaces",
-            f"{interfaces:,.0f} a Region",
-            _per_day(job, interfaces / job.address_seconds),
-            "raise the quota",
-        ),
-        Limit(
+        ("Network interfaces", f"{interfaces:,.0f} a Region", interfaces / job.address_seconds, "raise the quota"),
+        (
             "Addresses of the subnets",
-            f"{addresses:,} in {len(job.stack.variables['network_private_cidrs'])} subnets",
-            _per_day(job, addresses / job.address_seconds),
-            "larger `network_private_cidrs`; a subnet cannot grow, so plan them before the first converge",
-        ),
-        Limit(
-            "NAT connections to Supabase",
-            f"{quota['nat_connections'].value:,.0f} for each of {job.stack.nat_gateways} gateways",
-            _per_day(job, quota["nat_connections"].value * job.stack.nat_gateways / job.work_seconds),
-            "`network_nat: per_az`",
+            f"{stack.addresses:,} in {len(stack.variables['network_private_cidrs'])} subnets",
+            stack.addresses / job.address_seconds,
+            planned,
         ),
     ]
+    if stack.nat_gateways:
+        default = f"{connections:,.0f} a gateway, {stack.nat_gateways} deployed"
+        rate = connections * stack.nat_gateways / job.work_seconds
+        rows.append(("NAT connections to Supabase", default, rate, "`network_nat: per_az`"))
+    return _rates(job, rows)
 
 
 def _rate_limits(job: Job) -> list[Limit]:
     quota, share = job.figures.quota, job.stack.spot_share
     launches = quota["launches_per_second"].value / max(share, 1 - share)
+    reads = quota["parameter_reads_per_second"].value / SECRET_READS
     rows = [
-        (
-            "RunTask",
-            quota["run_task_per_second"].value,
-            "a second",
-            "raise the quota, or a warm pool",
-        ),
+        ("RunTask", quota["run_task_per_second"].value, "a second", "raise the quota, or a warm pool"),
         ("Fargate launches", launches, "a second over both kinds", "raise the quota with the one before"),
-        (
-            "Parameter Store",
-            quota["parameter_reads_per_second"].value / SECRET_READS,
-            "reads a second",
-            "switch on higher throughput (SSM setting, costs per request)",
-        ),
+        ("Parameter Store", reads, "reads a second", "switch on higher throughput (SSM setting, costs per request)"),
         ("Log streams", quota["log_streams_per_second"].value, "a second", "raise the quota"),
         ("EventBridge to the queue", quota["event_deliveries_per_second"].value, "a second", "nothing to do"),
     ]
-    return [
-        Limit(name, f"{f'{rate:,.1f}'.removesuffix('.0')} {unit}", _per_day(job, rate), remedy)
-        for name, rate, unit, remedy in rows
-    ]
+    return _rates(job, [(name, f"{_plain(rate)} {unit}", rate, remedy) for name, rate, unit, remedy in rows])
 
 
-def _path_limits(job: Job) -> list[Limit]:
-    stack, quota = job.stack, job.figures.quota
-    lanes = stack.number("dispatch_max_concurrency")
-    writes = job.guess("database_calls_per_second")
-    fifo = quota["fifo_requests_per_second" if stack.fifo_high_throughput else "fifo_plain_requests_per_second"].value
+def _function_limits(job: Job) -> list[Limit]:
+    stack, dispatch, reconcile = job.stack, job.guess("dispatch_seconds"), job.guess("reconcile_seconds")
+    lanes, events = stack.number("dispatch_max_concurrency"), stack.reconciler_concurrency
+    account = job.figures.quota["lambda_concurrency"].value
+    together = "raise it together with the quota of RunTask, never before"
+    by_group = "group = `job_id`; a user's id only where order matters"
+    in_role = "raise `maximum_concurrency` in `roles/dispatch`"
     rows = [
-        (
-            "One message group",
-            "one batch at a time",
-            1 / job.guess("dispatch_seconds"),
-            "group = `job_id`; a user's id only where order matters",
-        ),
-        (
-            "Dispatcher",
-            f"`dispatch_max_concurrency` {lanes:g}",
-            lanes / job.guess("dispatch_seconds"),
-            "raise it together with the quota of RunTask, never before",
-        ),
-        (
-            "Reconciler",
-            f"{stack.reconciler_concurrency} batches at once",
-            stack.reconciler_concurrency / job.guess("reconcile_seconds"),
-            "raise `maximum_concurrency` in `roles/dispatch`",
-        ),
-        ("Database", f"{writes:,.0f} writes a second", writes / job.writes, "a larger plan; fewer heartbeats"),
+        ("One message group", "one batch at a time", 1 / dispatch, by_group),
+        ("Dispatcher", f"`dispatch_max_concurrency` {lanes:g}", lanes / dispatch, together),
+        ("Reconciler", f"{events} batches at once", events / reconcile, in_role),
         (
             "Lambda concurrency",
-            f"{quota['lambda_concurrency'].value:,.0f} at once, 10 in a new account",
-            quota["lambda_concurrency"].value / (job.guess("dispatch_seconds") + job.guess("reconcile_seconds")),
+            f"{account:,.0f} at once, 10 in a new account",
+            account / (dispatch + reconcile),
             "nothing to do, unless other functions of the account use it up",
         ),
-        ("Jobs queue", f"{fifo:,.0f} calls a second", fifo, "nothing to do"),
     ]
     if stack.run_task_rate is not None:
         pace = f"`dispatch_run_task_rate` {stack.run_task_rate:g}"
         rows.append(("Pace of the dispatcher", pace, stack.run_task_rate, "raise it with the quota of RunTask"))
-    return [Limit(name, default, _per_day(job, rate), remedy) for name, default, rate, remedy in rows]
+    return _rates(job, rows)
+
+
+def _store_limits(job: Job) -> list[Limit]:
+    writes = job.guess("database_calls_per_second")
+    mode = "fifo_requests_per_second" if job.stack.fifo_high_throughput else "fifo_plain_requests_per_second"
+    calls = job.figures.quota[mode].value
+    rows = [
+        ("Database", f"{writes:,.0f} writes a second", writes / job.writes, "a larger plan; fewer heartbeats"),
+        ("Jobs queue", f"{calls:,.0f} calls a second", calls, "nothing to do"),
+    ]
+    return _rates(job, rows)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scale import costs, page
+from benchmarks.scale import costs, page, tables
 from benchmarks.scale.figures import ROOT, Figure, Figures, Stack, load_figures, load_stack
 from benchmarks.scale.model import DAY, Job, limits
 
@@ -114,17 +114,17 @@ def test_a_short_task_is_billed_for_a_minute(job: Job) -> None:
 
 
 def test_what_the_page_says_in_words(job: Job) -> None:
-    bill = {cost.name: cost.dollars for cost in costs.pipeline_costs(job, page.GOAL)}
-    assert costs.without_endpoint(job, page.GOAL) > sum(bill.values()), "the endpoint is worth more than all else"
+    bill = {cost.name: cost.dollars for cost in costs.pipeline_costs(job, tables.GOAL)}
+    assert costs.without_endpoint(job, tables.GOAL) > sum(bill.values()), "the endpoint is worth more than all else"
     assert bill["S3 requests"] > bill["Queues"] + bill["Functions"] + bill["Logs"]
     assert limits(job)[0].name.startswith("Fargate vCPU")
     assert allowed(job, "Dispatcher") >= allowed(job, "RunTask") * 0.99 or job.stack.run_task_rate
     assert job.heartbeats > job.writes / 2, "most writes are heartbeats"
     assert job.stack.fifo_high_throughput
-    below = page.pool_pays_below(job)
+    below = tables.pool_pays_below(job)
     at, after = (costs.pool(replace(job, audio_minutes=minutes)) for minutes in (below - 0.5, below))
-    assert at.warm(page.BUSY) <= at.per_task
-    assert after.warm(page.BUSY) > after.per_task
+    assert at.warm(tables.BUSY) <= at.per_task
+    assert after.warm(tables.BUSY) > after.per_task
     assert costs.pool(replace(job, audio_minutes=1)).break_even < costs.pool(replace(job, audio_minutes=60)).break_even
 
 
@@ -156,4 +156,4 @@ def test_the_stack_is_read_from_the_roles() -> None:
     ("number", "text"), [(5184.0, "5,180"), (1_672_345, "1,670,000"), (12.34, "12"), (float("inf"), "no bound")]
 )
 def test_numbers_have_the_digits_of_a_plan(number: float, text: str) -> None:
-    assert page.rounded(number) == text
+    assert tables.rounded(number) == text

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import classification
 import pytest
 from classification import LONGEST_DELAY, NOT_STARTED, UNREACHABLE, Verdict, classify
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stopped_task import TaskFacts, read_task
 
@@ -187,6 +187,7 @@ def test_sentences_are_for_users() -> None:
         assert re.fullmatch("[a-z_]+", verdict.code)
 
 
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 reasons = st.sampled_from([text for end in ENDS for text in (end.stopped_reason, end.container_reason)]) | st.text()
 
 
@@ -196,6 +197,7 @@ reasons = st.sampled_from([text for end in ENDS for text in (end.stopped_reason,
     exit_code=st.none() | st.integers() | st.integers(0, 255),
     was_running=st.booleans(),
 )
+@BUSY
 def test_every_end_has_exactly_one_meaning(
     stop_code: str, reasons: tuple[str, ...], exit_code: int | None, was_running: bool
 ) -> None:
@@ -330,6 +332,7 @@ odd_tasks = st.fixed_dictionaries(
 
 
 @given(odd_tasks)
+@BUSY
 def test_every_shape_of_a_task_is_read_and_classified(odd: dict[str, Any]) -> None:
     facts = read_task(odd)
     assert facts.attempt is None or 1 <= facts.attempt < 2**31

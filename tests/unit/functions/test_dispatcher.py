@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import itertools
 import json
 import logging
 import threading
@@ -14,8 +13,6 @@ import httpx
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from dispatching import Dispatcher
-from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
 from network import NetworkError, find_network
 from pacing import TokenBucket
 from planning import Network, read_pipelines
@@ -25,7 +22,6 @@ from task_runner import TaskRunner
 
 from tests.unit.functions.aws import FakeAws, fake_queues, refusal, sent
 from tests.unit.functions.conftest import ENVIRONMENT, Context, load_app
-from tests.unit.functions.hostile import received_bodies, sqs_takes
 from tests.unit.functions.metrics import read_counts
 
 if TYPE_CHECKING:
@@ -131,63 +127,6 @@ def test_malformed_messages_are_set_aside_once_and_their_mates_start(world: Worl
     assert letter["MessageAttributes"]["reason"]["StringValue"] == reason
     assert (letter["MessageBody"], letter["MessageGroupId"], letter["MessageDeduplicationId"]) == (body, "g", "m-bad")
     assert [request["startedBy"] for request in world.run_tasks] == ["a", "b"]
-
-
-NUMBERS = itertools.count()  # the database outlives an example
-
-
-def as_sqs(params: dict[str, Any]) -> dict[str, Any]:
-    """Take a message, or refuse it as SQS does: empty text, characters outside of its set, more than 256 KiB."""
-    texts = [params["MessageBody"], *(value["StringValue"] for value in params["MessageAttributes"].values())]
-    if not all(sqs_takes(text) for text in texts) or sum(len(text.encode()) for text in texts) > 262_144 - 100:
-        return refusal("InvalidMessageContents")
-    return {"MessageId": "1"}
-
-
-@given(body=received_bodies)
-@examples(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_message_ends_in_a_clear_state_after_one_delivery(world: World, body: str) -> None:
-    """Started, known already, or set aside with a reason; never returned, and its mates of the same group start."""
-    world.sqs.answers["SendMessage"] = as_sqs
-    number = next(NUMBERS)
-    mates = [f"mate-{number}-{side}" for side in "ab"]
-    for calls in (world.sqs.calls, world.ecs.calls):
-        calls.clear()
-    hostile = {**record("hostile", "g"), "body": body}
-    assert world.send(record(mates[0], "g"), hostile, record(mates[1], "g")) == []
-    started = [request["tags"][0]["value"] for request in world.run_tasks]
-    assert (started[0], started[-1]) == (mates[0], mates[1])
-    letters = sent(world.sqs, DLQ)
-    for letter in letters:
-        assert letter["MessageBody"] == body
-        assert letter["MessageAttributes"]["reason"]["StringValue"].endswith(".")
-        assert started == mates
-    for job_id in started[1:-1]:
-        assert world.database.job(job_id)["status"] == "starting"
-    assert len(letters) <= 1
-    assert len(started) <= 3
-
-
-@pytest.mark.parametrize("body", ["\x00", "a\ud800", "\ufffe", "\x1b[2J", "\x00" * 200_001])
-def test_what_sqs_would_refuse_is_set_aside_all_the_same(world: World, body: str) -> None:
-    """Nothing that was received holds such characters; should one get here, it must not go round for ever."""
-    world.sqs.answers["SendMessage"] = as_sqs
-    assert world.send({**record("bad"), "body": body}, record("good")) == []
-    assert len(sent(world.sqs, DLQ)) == 1
-    assert len(world.run_tasks) == 1
-
-
-def test_a_body_of_a_megabyte_fits_the_dead_letter_queue(world: World) -> None:
-    world.sqs.answers["SendMessage"] = as_sqs
-    assert world.send(record("big", body="👩" * (1 << 18)), record("good")) == []
-    assert len(sent(world.sqs, DLQ)) == 1
-    assert len(world.run_tasks) == 1
-
-
-@pytest.mark.parametrize("character", ["\ufffe", "\uffff"])
-def test_a_key_with_an_escaped_character_that_sqs_refuses_plain(world: World, character: str) -> None:
-    assert world.send(record(s3_key=f"a{character}.wav")) == []
-    assert world.database.job("job")["s3_key"] == f"a{character}.wav"
 
 
 def test_an_oversize_body_is_set_aside_with_its_beginning(world: World) -> None:

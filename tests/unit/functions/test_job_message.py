@@ -145,7 +145,7 @@ def check(body: str) -> JobMessage | None:
 
 # The machine may be busy, so nothing here has a deadline; what bounds the work is counted below.
 @given(bodies)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_body_is_accepted_for_good_or_refused_in_words(body: str) -> None:
     check(body)
 
@@ -232,7 +232,9 @@ def test_megabytes_are_refused_unread(shape: str, monkeypatch: pytest.MonkeyPatc
 
 
 @given(body=bodies)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_the_database_accepts_what_the_parser_accepts(store: JobStore, body: str) -> None:
     message = check(body)
     if message is not None:
