@@ -62,7 +62,7 @@ class Thing:
 
     def __str__(self) -> str:
         """Say what it is in the words of a person."""
-        known = "" if self.name in self.token else f" ({self.token})"
+        known = "" if self.token.endswith(self.name) else f" ({self.token})"
         return f"{self.kind.words} {self.name}{known}"
 
 

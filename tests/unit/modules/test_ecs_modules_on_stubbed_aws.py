@@ -80,6 +80,18 @@ def test_deletion_waits_for_tasks_detaches_providers_and_instances(aws: StubbedA
     assert outcome.changed, outcome.message
 
 
+def test_tasks_that_run_are_stopped_on_request(aws: StubbedAws) -> None:
+    aws.answers("ecs", "describe_clusters", _cluster(runningTasksCount=1))
+    aws.answers("ecs", "list_tasks", {"taskArns": ["arn:task"]}, cluster="c", desiredStatus="RUNNING")
+    aws.answers("ecs", "stop_task", {}, cluster="c", task="arn:task", reason=ANY)
+    aws.answers("ecs", "describe_clusters", _cluster())
+    aws.answers("ecs", "list_container_instances", {"containerInstanceArns": []}, cluster="c")
+    aws.answers("ecs", "delete_cluster", {}, cluster="c")
+    aws.answers("ecs", "describe_clusters", {"clusters": [{"status": "INACTIVE"}], "failures": []})
+    outcome = aws.run("ecs_cluster", {"name": "c", "state": "absent", "force_delete": True})
+    assert outcome.before["holds"] == "1 task"
+
+
 def _provider(group_arn: str) -> dict[str, Any]:
     provider = {
         "name": "gpu",
@@ -200,8 +212,8 @@ def test_revisions_are_deleted_in_tens(aws: StubbedAws) -> None:
     aws.answers("ecs", "list_task_definitions", listed, familyPrefix="family", status="INACTIVE")
     aws.answers("ecs", "list_task_definitions", {"taskDefinitionArns": []}, familyPrefix="family", status="ACTIVE")
     aws.answers("ecs", "list_task_definitions", listed, familyPrefix="family", status="INACTIVE")
-    aws.answers("ecs", "delete_task_definitions", {}, taskDefinitions=arns[:10])
-    aws.answers("ecs", "delete_task_definitions", {}, taskDefinitions=arns[10:])
+    aws.answers("ecs", "delete_task_definitions", {}, taskDefinitions=arns[:1:-1])
+    aws.answers("ecs", "delete_task_definitions", {}, taskDefinitions=arns[1::-1])
     outcome = aws.run("ecs_task_definition", {"name": "family", "state": "absent"})
     assert outcome.changed, outcome.message
     assert outcome.before["revisions"] == [f"family:{number}" for number in range(1, 13)]

@@ -341,6 +341,37 @@ def test_what_holds_a_group_is_told_in_a_sentence(aws: StubbedAws) -> None:
     assert "something still uses it (resource sg-1 has a dependent object); remove that and re-run." in outcome.message
 
 
+def test_the_default_group_lets_go_of_a_group_that_is_deleted(aws: StubbedAws) -> None:
+    friend = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": "sg-1"}]}
+    friend["IpRanges"] = [{"CidrIp": "10.0.0.0/8"}]
+    groups = _group([], [])["SecurityGroups"] + _group([friend], [], name="default")["SecurityGroups"]
+    groups[1]["GroupId"] = "sg-0"
+    aws.answers("ec2", "describe_vpcs", VPC)
+    for _ in range(2):
+        aws.answers("ec2", "describe_security_groups", {"SecurityGroups": groups})
+    only = {name: value for name, value in friend.items() if name != "IpRanges"}
+    aws.answers("ec2", "revoke_security_group_ingress", {}, GroupId="sg-0", IpPermissions=[only])
+    aws.answers("ec2", "delete_security_group", {}, GroupId="sg-1")
+    aws.answers("ec2", "describe_security_groups", {"SecurityGroups": []})
+    assert aws.run("ec2_security_group", {"name": "t", "vpc": "v", "state": "absent"}).changed
+
+
+def test_an_interface_that_its_service_removes_meanwhile_is_well(aws: StubbedAws) -> None:
+    aws.answers("ec2", "describe_vpcs", VPC)
+    left = {
+        "NetworkInterfaceId": "eni-1",
+        "Status": "available",
+        "Description": "ECS task",
+        "VpcId": DESCRIBED["VpcId"],
+    }
+    used = {**left, "NetworkInterfaceId": "eni-2", "Status": "in-use"}
+    aws.answers("ec2", "describe_network_interfaces", {"NetworkInterfaces": [left, used]})
+    aws.refuses("ec2", "delete_network_interface", "InvalidNetworkInterfaceID.NotFound")
+    outcome = aws.run("ec2_stray_interfaces", {"vpc": "v", "state": "absent"})
+    assert outcome.changed, outcome.message
+    assert outcome.before["holds"] == "eni-1 (ECS task)"
+
+
 def test_the_default_group_is_not_deleted(aws: StubbedAws) -> None:
     outcome = aws.run("ec2_security_group", {"name": "default", "vpc": "v", "state": "absent"})
     assert "AWS deletes it together with its VPC and nobody else can; delete the VPC instead" in outcome.message
