@@ -78,7 +78,7 @@ teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
 
 ##@ Tests
-.PHONY: test lint types unit contract molecule e2e interrupted bench-converge docs
+.PHONY: test lint types unit contract molecule e2e interrupted bench-converge bench-dispatcher docs
 TEST_READY := setup .venv/.test-ready
 
 # Molecule and the end-to-end tests mostly wait for one process at a time, so two kinds of tests share two cores well.
@@ -115,6 +115,9 @@ interrupted: $(TEST_READY) ## Kill a run after each of its writes, recover: make
 
 bench-converge: setup ## Measure beside Terraform: make bench-converge [ARGS="--runs 1 --calls"]
 	@python -m benchmarks.converge.run $(ARGS)
+
+bench-dispatcher: setup ## Measure how fast jobs start: make bench-dispatcher [ARGS="--runs 1 --only start"]
+	@python -m benchmarks.dispatcher.run $(ARGS)
 
 docs: .venv/.run-ready ## Renew the generated documentation
 	@python docs/generate.py
