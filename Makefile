@@ -91,7 +91,7 @@ teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
 
 ##@ Tests
-.PHONY: test lint types unit contract molecule e2e interrupted bench-converge bench-database docs
+.PHONY: test lint types unit contract molecule e2e interrupted bench-converge bench-database bench-dispatcher docs
 TEST_READY := setup .venv/.test-ready
 
 # Molecule and the end-to-end tests mostly wait for one process at a time, so two kinds of tests share two cores well.
@@ -133,6 +133,9 @@ bench-converge: setup ## Measure beside Terraform: make bench-converge [ARGS="--
 ROWS ?= 10000000
 bench-database: setup ## Measure the jobs table, small and large: make bench-database [ROWS=100000]
 	@python -m benchmarks.database.run --rows $(ROWS) $(ARGS)
+
+bench-dispatcher: setup ## Measure how fast jobs start: make bench-dispatcher [ARGS="--runs 1 --only start"]
+	@python -m benchmarks.dispatcher.run $(ARGS)
 
 docs: .venv/.run-ready ## Renew the generated documentation
 	@python docs/generate.py

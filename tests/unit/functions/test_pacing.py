@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
@@ -32,7 +33,7 @@ def test_calls_are_evenly_spaced() -> None:
         assert bucket.take(10)
         times.append(clock.now)
     assert times[0] == 100, "the first does not wait"
-    assert [later - earlier for earlier, later in zip(times, times[1:], strict=False)] == [0.125] * 16
+    assert [later - earlier for earlier, later in itertools.pairwise(times)] == [0.125] * 16
 
 
 def test_a_pause_saves_nothing_up() -> None:
@@ -67,5 +68,5 @@ def test_threads_share_the_turns() -> None:
 
 @pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", "many"])
 def test_a_senseless_rate_is_refused(value: str) -> None:
-    with pytest.raises(SettingsError, match="RUN_TASK_RATE is .*above 0"):
+    with pytest.raises(SettingsError, match=r"RUN_TASK_RATE is .*above 0"):
         rate({"RUN_TASK_RATE": value}, "RUN_TASK_RATE")
