@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
+from tests.faults.scenarios.duplicates import Duplicates
+from tests.faults.scenarios.events_dropped import EventsDropped
+from tests.faults.scenarios.kills import Kills
+from tests.faults.scenarios.lambda_dies import LambdaDies
 from tests.faults.scenarios.none import NoFault
+from tests.faults.scenarios.spot import Spot
 
 SCENARIOS: dict[str, type[Scenario]] = {
     kind.name: kind
     for kind in (
         NoFault,
+        Kills,
+        Spot,
+        LambdaDies,
+        Duplicates,
+        EventsDropped,
     )
 }  # fmt: skip
