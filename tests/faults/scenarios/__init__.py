@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
+from tests.faults.scenarios.deployment import Deployment
 from tests.faults.scenarios.duplicates import Duplicates
 from tests.faults.scenarios.events_dropped import EventsDropped
+from tests.faults.scenarios.everything import Everything
 from tests.faults.scenarios.kills import Kills
 from tests.faults.scenarios.lambda_dies import LambdaDies
 from tests.faults.scenarios.none import NoFault
@@ -19,5 +21,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         LambdaDies,
         Duplicates,
         EventsDropped,
+        Deployment,
+        Everything,
     )
 }  # fmt: skip
