@@ -105,6 +105,7 @@ class Task:
         self._committing = True
         if not self._table.complete(manifest):
             log.info("the row was committed by another task")
+        self._publisher.clear_leftovers(manifest)
         return errors.EXIT_OK
 
     def _work(self, scratch: Path) -> dict[str, Any]:

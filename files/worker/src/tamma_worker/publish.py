@@ -113,6 +113,25 @@ class Publisher:
             except (*Failure, OSError) as error:
                 log.warning("an output could not be deleted: %s", code_of(error))
 
+    def clear_leftovers(self, published: dict[str, Any]) -> None:
+        """Delete what other attempts have left beside the published one; a SIGKILL gives no time to tidy up.
+
+        Only once there is a manifest: before, an attempt that is presumed dead might still publish. Best effort.
+        """
+        if self.settings.attempt == 1:
+            return
+        bucket, job = self.settings.derived_bucket, self.settings.job_prefix
+        kept = (self.settings.manifest_key, f"{job}{published['attempt']}/")
+        try:
+            for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=job):
+                self._keys += [item["Key"] for item in page.get("Contents", []) if not item["Key"].startswith(kept)]
+            for upload in self.s3.list_multipart_uploads(Bucket=bucket, Prefix=job).get("Uploads", []):
+                if not upload["Key"].startswith(kept):
+                    self._open[upload["Key"]] = upload["UploadId"]
+        except (*Failure, OSError) as error:
+            log.warning("leftovers could not be listed: %s", code_of(error))
+        self.take_back()
+
     def _insist(self, path: Path, key: str, content_type: str, control: Control) -> dict[str, Any]:
         for number in attempts(self.settings.timing.transfer_patience, control.pause):
             try:

@@ -1,0 +1,27 @@
+"""Every scenario by its name, in the order of the contract's table."""
+
+from __future__ import annotations
+
+from tests.faults.scenario import Scenario
+from tests.faults.scenarios.deployment import Deployment
+from tests.faults.scenarios.duplicates import Duplicates
+from tests.faults.scenarios.events_dropped import EventsDropped
+from tests.faults.scenarios.everything import Everything
+from tests.faults.scenarios.kills import Kills
+from tests.faults.scenarios.lambda_dies import LambdaDies
+from tests.faults.scenarios.none import NoFault
+from tests.faults.scenarios.spot import Spot
+
+SCENARIOS: dict[str, type[Scenario]] = {
+    kind.name: kind
+    for kind in (
+        NoFault,
+        Kills,
+        Spot,
+        LambdaDies,
+        Duplicates,
+        EventsDropped,
+        Deployment,
+        Everything,
+    )
+}  # fmt: skip
