@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from tamma_worker import binaries, engine, job, settings, storage
+from tamma_worker import binaries, clean, engine, job, settings, storage
+from tamma_worker.control import Control
 from tamma_worker.errors import ConfigurationError, TemporaryError
 from tamma_worker.publish import Publisher
 
@@ -162,8 +164,33 @@ def test_our_own_manifest_is_recognised_when_the_answer_was_lost(cloud: Cloud, t
 def test_a_commit_that_cannot_be_said_keeps_what_was_published(cloud: Cloud, talk: bytes) -> None:
     cloud.put(talk)
     cloud.supabase.broken["complete_job"] = 1000
-    assert run(cloud) == 75
+    told = settings.read({**cloud.environment, "TAMMA_TIME_SCALE": str(SCALE)})
+    told = replace(told, timing=replace(told.timing, commit_patience=1))
+    assert job.Task(told).run() == 75
     assert cloud.objects() == ALL
+
+
+def test_a_published_result_is_committed_after_an_outage_longer_than_the_patience(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    up_again = []
+
+    def down_for_longer(_: object) -> Any:
+        up_again.append(time.monotonic())
+        long_enough = up_again[-1] - up_again[0] > 1.5 * told.timing.patience
+        return True if long_enough else {"message": "not yet"}
+
+    cloud.supabase.answers["complete_job"] = down_for_longer
+    told = settings.read({**cloud.environment, "TAMMA_TIME_SCALE": str(SCALE)})
+    assert job.Task(told).run() == 0
+    assert cloud.supabase.named("retry_job") == []
+
+
+@pytest.mark.parametrize("page", [{"message": "welcome"}, "<html>", 1, None, []])
+def test_what_is_no_answer_does_not_pass_for_one(cloud: Cloud, page: Any) -> None:
+    cloud.supabase.answers["start_job"] = page
+    told = settings.read({**cloud.environment, "TAMMA_TIME_SCALE": str(SCALE)})
+    assert job.Task(replace(told, timing=replace(told.timing, patience=0.1))).run() == 75
+    assert {name for name, _ in cloud.supabase.calls} == {"start_job", "retry_job"}
 
 
 def test_a_short_outage_of_supabase_is_waited_out(cloud: Cloud, talk: bytes) -> None:
@@ -305,7 +332,7 @@ def test_an_unexpected_error_is_logged_and_retried(
     cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.put(talk)
-    monkeypatch.setattr(job, "clean", lambda *_: 1 / 0)
+    monkeypatch.setattr(clean, "clean", lambda *_: 1 / 0)
     assert run(cloud) == 75
     assert cloud.supabase.named("retry_job")[0]["p_error_code"] == "internal_error"
     assert "ZeroDivisionError" in caplog.text
@@ -405,4 +432,32 @@ def test_a_task_without_a_metadata_endpoint_has_a_name_of_its_own(cloud: Cloud) 
 def test_looking_for_an_object_tells_missing_from_unreachable(cloud: Cloud) -> None:
     told = settings.read({**cloud.environment, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
     with pytest.raises(TemporaryError):
-        storage.look(storage.client(told), RAW, "x")
+        storage.look(storage.client(told), RAW, "x", Control(), 0.0)
+
+
+def test_a_stumble_of_s3_does_not_cost_an_attempt(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.put(talk)
+    client, looks = storage.client, []
+
+    def stumbling(told: settings.Settings) -> Any:
+        s3 = client(told)
+        head = s3.head_object
+
+        def head_object(**options: Any) -> Any:
+            looks.append(options)
+            if len(looks) == 1:
+                raise ClientError({"Error": {"Code": "503"}}, "HeadObject")
+            return head(**options)
+
+        monkeypatch.setattr(s3, "head_object", head_object)
+        return s3
+
+    monkeypatch.setattr(storage, "client", stumbling)
+    assert run(cloud) == 0
+    assert len(looks) == 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("SUPABASE_URL", "localhost"), ("SUPABASE_SERVICE_KEY", "a\nb")])
+def test_an_address_or_key_that_cannot_be_one_is_refused(name: str, value: str, cloud: Cloud) -> None:
+    with pytest.raises(ConfigurationError, match="not valid"):
+        run(cloud, **{name: value})
