@@ -16,6 +16,9 @@ options:
     description: Name of the function.
     type: str
     required: true
+  alias:
+    description: Alias of the function that is called; V("") for the function itself, whatever is published of it.
+    type: str
   queue:
     description: Name of the queue.
     type: str
@@ -100,6 +103,7 @@ class Mapping(Resource):
     kind = "event source mapping"
     identity: ClassVar = {"function": _NAME, "queue": _NAME}
     spec: ClassVar = {
+        "alias": {"type": "str"},
         "enabled": {"type": "bool"},
         **{name: {"type": "int"} for name in _NUMBERS},
         "function_response_types": {"type": "list", "elements": "str"},
@@ -167,6 +171,7 @@ class Mapping(Resource):
         raw = found[0]
         filters = raw.get("FilterCriteria", {}).get("Filters", [])
         return {
+            "alias": _qualifier(raw),
             "enabled": raw["State"] not in ("Disabled", "Disabling"),
             **{ours: raw.get(theirs, least) for ours, (theirs, least, _) in _NUMBERS.items()},
             "function_response_types": sorted(raw.get("FunctionResponseTypes", [])),
@@ -181,7 +186,8 @@ class Mapping(Resource):
     def create(self, desired: State) -> None:
         """Create the mapping and wait until it is in force."""
         self._drop_others()
-        arn, function, labels = self.arn("sqs", self.params["queue"]), self.params["function"], desired.get("tags")
+        arn, labels = self.arn("sqs", self.params["queue"]), desired.get("tags")
+        function = self._function_name(desired.get("alias", ""))
         more = {"Tags": labels} if labels else {}
         # The role's rights on the queue take some seconds to spread; AWS checks them while it creates the mapping.
         made = retry_on(
@@ -196,6 +202,8 @@ class Mapping(Resource):
     def update(self, current: State, changes: State) -> None:
         """Change the mapping and its tags, and wait until that is in force."""
         settings = _to_aws(changes)
+        if "alias" in changes:
+            settings["FunctionName"] = self._function_name(changes["alias"])
         if "exclusive" in changes:
             self._drop_others()
         if settings:
@@ -222,12 +230,9 @@ class Mapping(Resource):
 
     def _list(self, *, deleting: bool = False) -> list[dict[str, Any]]:
         """Return the mappings that join the two, in a lasting order."""
-        mine = {"EventSourceArn": self.arn("sqs", self.params["queue"]), "FunctionName": self.params["function"]}
-        if not self._exclusive:
-            found = self._ask(**mine)
-        else:
-            self._of_queue = self._ask(EventSourceArn=mine["EventSourceArn"])
-            found = [item for item in self._of_queue if _function(item) == self.params["function"]]
+        # By the queue alone: Lambda lists the mappings of a function and those of its aliases apart.
+        self._of_queue = self._ask(EventSourceArn=self.arn("sqs", self.params["queue"]))
+        found = [item for item in self._of_queue if _function(item) == self.params["function"]]
         return sorted(
             (item for item in found if deleting or item["State"] != "Deleting"), key=lambda item: item["UUID"]
         )
@@ -236,8 +241,15 @@ class Mapping(Resource):
         """Return the mappings that join one of the two with something else."""
         arn, mine = self.arn("sqs", self.params["queue"]), self.params["function"]
         thieves = [item for item in self._of_queue if _function(item) != mine]
-        sources = [item for item in self._ask(FunctionName=mine) if item.get("EventSourceArn") != arn]
-        return [item for item in [*thieves, *sources] if item["State"] != "Deleting"]
+        sources = [item for name in self._names() for item in self._ask(FunctionName=name)]
+        others = {item["UUID"]: item for item in [*thieves, *sources] if item["State"] != "Deleting"}
+        return [item for item in others.values() if _function(item) != mine or item.get("EventSourceArn") != arn]
+
+    def _function_name(self, alias: str) -> str:
+        return f"{self.params['function']}:{alias}" if alias else str(self.params["function"])
+
+    def _names(self) -> set[str]:
+        return {self._function_name(""), self._function_name(self.params.get("alias") or "")}
 
     def _ask(self, **by: str) -> list[dict[str, Any]]:
         pages = self.client("lambda").get_paginator("list_event_source_mappings").paginate(**by)
@@ -300,6 +312,10 @@ class Mapping(Resource):
 
 def _function(raw: dict[str, Any]) -> str:
     return str(raw["FunctionArn"]).split(":function:")[-1].partition(":")[0]
+
+
+def _qualifier(raw: dict[str, Any]) -> str:
+    return str(raw["FunctionArn"]).split(":function:")[-1].partition(":")[2]
 
 
 def _ends(raw: dict[str, Any]) -> str:

@@ -87,14 +87,19 @@ options:
     description: The function's URL. V(iam) wants signed requests, V(public) lets everyone in whom the policy allows.
     type: str
     choices: [absent, iam, public]
-  versions:
-    description: Published versions, which have policies of their own. Only V([]) is possible; others are deleted.
-    type: list
-    elements: str
-  aliases:
-    description: Aliases, which have policies and URLs of their own. Only V([]) is possible; others are deleted.
-    type: list
-    elements: str
+  alias:
+    description:
+      - The one alias, which points at a published version of exactly this function; other aliases are deleted.
+      - When no published version is like that, one is published. V("") for no alias and no published version at all.
+    type: str
+  version_description:
+    description: Description of a version that is published; those that are there keep theirs.
+    type: str
+  keep_versions:
+    description:
+      - Published versions that are kept when one is published (1-50), so that the alias can go back to one of them.
+    type: int
+    default: 10
   other_settings:
     description:
       - What the function has that this module has no option for (C(VpcConfig), C(DeadLetterConfig), C(KMSKeyArn),
@@ -103,7 +108,7 @@ options:
 notes:
   - Exists because amazon.aws.lambda shows no diff, cannot clear a description, does not see who else may invoke the
     function, and knows no reserved concurrency, ephemeral storage or logging.
-  - Policies and URLs of versions and aliases are not looked at; O(versions) and O(aliases) forbid having any.
+  - Policies and URLs of versions and of the alias are not looked at; there are none when nobody made one by hand.
 extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
 """
 
@@ -129,21 +134,21 @@ resource:
   type: dict
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ansible.module_utils.tamma import function_policy, functions, tags
 from ansible.module_utils.tamma.errors import RefusalError, is_code
-from ansible.module_utils.tamma.plan import State
+from ansible.module_utils.tamma.plan import UNKNOWN, Plan, State
 from ansible.module_utils.tamma.resource import Resource, run
 from ansible.module_utils.tamma.wait import poll, retry_on
 from botocore.exceptions import ClientError
 
 _TEXT, _NUMBER = {"type": "str"}, {"type": "int"}
 _UNRESERVED = -1
-_QUALIFIERS = {  # option: the call that lists, its items, their name
-    "versions": ("list_versions_by_function", "Versions", "Version"),
-    "aliases": ("list_aliases", "Aliases", "Name"),
-}
+_LATEST = "$LATEST"
+_MOST_KEPT = 50
 _URL_KINDS = {"iam": "AWS_IAM", "public": "NONE"}
 
 
@@ -155,7 +160,7 @@ class Function(Resource):
         **dict.fromkeys(("runtime", "handler", "role", "description"), _TEXT),
         **dict.fromkeys(("timeout", "memory_size", "ephemeral_storage", "reserved_concurrency"), _NUMBER),
         "architecture": {"type": "str", "choices": ["x86_64", "arm64"]},
-        **{name: {"type": "list", "elements": "str"} for name in ("layers", *_QUALIFIERS)},
+        "layers": {"type": "list", "elements": "str"},
         "other_settings": {"type": "dict"},
         "environment_variables": {"type": "dict"},
         "tracing_mode": {"type": "str", "choices": ["Active", "PassThrough"]},
@@ -163,9 +168,16 @@ class Function(Resource):
         "policy": {"type": "dict"},
         "function_url": {"type": "str", "choices": ["absent", *_URL_KINDS]},
     }
-    controls: ClassVar = {"zip_file": {"type": "path"}}
+    controls: ClassVar = {
+        "zip_file": {"type": "path"},
+        "alias": {"type": "str"},
+        "version_description": {"type": "str"},
+        "keep_versions": {"type": "int", "default": 10},
+    }
     needed = ("runtime", "handler", "role", "zip_file")
     computed = ("arn",)
+    _published: Sequence[tuple[str, State]] = ()
+    """Published versions with their settings, oldest first."""
 
     def desired(self) -> State:
         """Return the given properties, with the hash of the code."""
@@ -180,11 +192,23 @@ class Function(Resource):
         functions.check(desired)
         if desired.get("reserved_concurrency", _UNRESERVED) < _UNRESERVED:
             raise RefusalError("reserved_concurrency is below -1; give -1 for no reservation, or a number")
-        if any(desired.get(name) for name in _QUALIFIERS):
-            raise RefusalError("versions and aliases can only be empty; leave them out to keep what is there")
+        if not 1 <= self.params["keep_versions"] <= _MOST_KEPT:
+            raise RefusalError(f"keep_versions is {self.params['keep_versions']}; choose 1 to {_MOST_KEPT}")
         statements = desired.get("policy", {}).get("Statement", [])
         if len({function_policy.grant(statement)["StatementId"] for statement in statements}) < len(statements):
             raise RefusalError("two statements of policy have the same Sid; give each its own")
+
+    def plan(self) -> Plan:
+        """Add where the alias shall point, which depends on what the function will be."""
+        plan = super().plan()
+        if self.params["state"] == "absent" or self.params.get("alias") is None:
+            return plan
+        wanted = self._aliases_for(plan.after)
+        if plan.before.get("aliases") == wanted:
+            return plan
+        changes = {**plan.changes, "aliases": (plan.before.get("aliases"), wanted)}
+        action = "update" if plan.action == "none" else plan.action
+        return replace(plan, action=action, after={**plan.after, "aliases": wanted}, changes=changes)
 
     def find(self) -> State | None:
         """Return the function in normal form; its policy and URL only when they are managed."""
@@ -205,7 +229,11 @@ class Function(Resource):
         if self.params.get("function_url") is not None:
             url = self._read("get_function_url_config")
             state["function_url"] = ("iam" if url["AuthType"] == "AWS_IAM" else "public") if url else "absent"
-        state |= {name: self._qualifiers(name) for name in _QUALIFIERS if self.params.get(name) is not None}
+        if self.params.get("alias") is not None:
+            self._published = self._versions()
+            state["aliases"] = {item["Name"]: _target(item) for item in self._list("list_aliases", "Aliases")}
+            if not self.params["alias"] and self._published:
+                state["aliases"]["(versions)"] = ", ".join(version for version, _ in self._published)
         return state
 
     def create(self, desired: State) -> None:
@@ -259,10 +287,45 @@ class Function(Resource):
             raise
         return answer
 
-    def _qualifiers(self, option: str) -> list[str]:
-        listing, items, member = _QUALIFIERS[option]
+    def _list(self, listing: str, items: str) -> list[dict[str, Any]]:
         pages = self.client("lambda").get_paginator(listing).paginate(FunctionName=self.name)
-        return sorted(item[member] for page in pages for item in page[items] if item[member] != "$LATEST")
+        return [item for page in pages for item in page[items]]
+
+    def _versions(self) -> list[tuple[str, State]]:
+        listed = self._list("list_versions_by_function", "Versions")
+        found = {int(item["Version"]): item for item in listed if item["Version"] != _LATEST}
+        # What a version is called does not change what it does.
+        settings = ((str(number), functions.load(item)) for number, item in sorted(found.items()))
+        return [
+            (number, {name: value for name, value in old.items() if name != "description"}) for number, old in settings
+        ]
+
+    def _aliases_for(self, after: State) -> dict[str, str]:
+        """Return the alias with the newest published version that is like the function, or one to be published."""
+        if not self.params["alias"]:
+            return {}
+        alike = [version for version, old in self._published if old == {name: after.get(name) for name in old}]
+        return {self.params["alias"]: alike[-1] if alike else UNKNOWN}
+
+    def _publish(self) -> str:
+        about = self.params.get("version_description")
+        more = {"Description": about} if about else {}
+        return str(self.client("lambda").publish_version(FunctionName=self.name, **more)["Version"])
+
+    def _update_aliases(self, current: dict[str, str], wanted: dict[str, str]) -> None:
+        """Publish when there is no version to point at, move the alias, and delete what has no use any more."""
+        aws = self.client("lambda")
+        for name, version in wanted.items():
+            target = self._publish() if version == UNKNOWN else version
+            change = aws.update_alias if name in current else aws.create_alias
+            more: dict[str, Any] = {"RoutingConfig": {"AdditionalVersionWeights": {}}} if name in current else {}
+            change(FunctionName=self.name, Name=name, FunctionVersion=target, **more)
+        for name in current.keys() - wanted.keys() - {"(versions)"}:
+            aws.delete_alias(FunctionName=self.name, Name=name)
+        kept = self.params["keep_versions"] if wanted else 0
+        old = [version for version, _ in self._versions() if version not in wanted.values()]
+        for version in old[: max(0, len(old) - kept)]:
+            aws.delete_function(FunctionName=self.name, Qualifier=version)
 
     def _change(self, call: Any) -> None:
         # Lambda refuses a change while it is still at work on the one before, which may be that of a run that was cut.
@@ -281,10 +344,6 @@ class Function(Resource):
 
     def _update_rest(self, current: State, changes: State) -> None:
         aws = self.client("lambda")
-        for name in current.get("aliases", []) if "aliases" in changes else []:
-            aws.delete_alias(FunctionName=self.name, Name=name)
-        for version in current.get("versions", []) if "versions" in changes else []:
-            aws.delete_function(FunctionName=self.name, Qualifier=version)
         if changes.get("reserved_concurrency", current["reserved_concurrency"]) != current["reserved_concurrency"]:
             reserved = changes["reserved_concurrency"]
             if reserved == _UNRESERVED:
@@ -295,6 +354,8 @@ class Function(Resource):
             function_policy.update(aws, self.name, current["policy"], changes["policy"])
         if changes.get("function_url", current.get("function_url")) != current.get("function_url"):
             self._update_url(current["function_url"], changes["function_url"])
+        if "aliases" in changes:
+            self._update_aliases(current.get("aliases", {}), changes["aliases"])
 
     def _update_url(self, current: str, wanted: str) -> None:
         aws = self.client("lambda")
@@ -304,6 +365,12 @@ class Function(Resource):
             aws.create_function_url_config(FunctionName=self.name, AuthType=_URL_KINDS[wanted])
         else:
             aws.update_function_url_config(FunctionName=self.name, AuthType=_URL_KINDS[wanted])
+
+
+def _target(alias: dict[str, Any]) -> str:
+    """Return where an alias points; with traffic shifting, all of it."""
+    weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+    return ", ".join([alias["FunctionVersion"], *(f"{version} ({weight:.0%})" for version, weight in weights.items())])
 
 
 def _spread(call: Any) -> Any:

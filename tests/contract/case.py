@@ -61,6 +61,8 @@ class Case:
     why_not: Mapping[str, str] = field(default_factory=dict)
     """A reason for every emulator missing from `emulators`; by `property@emulator` for a single property that this
     emulator cannot show: it is left out of `present` there, and its changes and drifts are skipped."""
+    follows: frozenset[str] = frozenset()
+    """Properties that change along with others, such as an alias that points at the newest version."""
     label: str = ""
 
     @property

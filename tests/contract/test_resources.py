@@ -89,7 +89,8 @@ class Stand:
         """Hold the module to a report of this property, the repair and silence after it."""
         report = self.run(check=True)
         assert report.changed, f"check mode did not see that {name} is wrong"
-        assert report.differs - set(resource_class(self.case.module).renewed) == {name}
+        along = {*resource_class(self.case.module).renewed, *self.case.follows} - {name}
+        assert report.differs - along == {name}
         assert self.run().changed
         self.assert_silent()
 

@@ -102,6 +102,27 @@ class Pipeline:
         finally:
             enable(True)
 
+    @contextmanager
+    def reconfigured(self, function: str, variables: dict[str, str]) -> Iterator[None]:
+        """Release a function with more environment variables meanwhile: what is called is a published version."""
+        functions = self.aws("lambda")
+        before = functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"]
+        deployed = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+
+        def configure(wanted: dict[str, str]) -> None:
+            functions.update_function_configuration(FunctionName=function, Environment={"Variables": wanted})
+            functions.get_waiter("function_updated_v2").wait(FunctionName=function)
+
+        configure(deployed | variables)
+        published = functions.publish_version(FunctionName=function)["Version"]
+        functions.update_alias(FunctionName=function, Name="live", FunctionVersion=published)
+        try:
+            yield
+        finally:
+            functions.update_alias(FunctionName=function, Name="live", FunctionVersion=before)
+            functions.delete_function(FunctionName=function, Qualifier=published)
+            configure(deployed)
+
     def row(self, job_id: str) -> Row:
         """Return the job's row; empty when there is none."""
         rows: list[Any] = self.table.table("jobs").select("*").eq("job_id", job_id).execute().data

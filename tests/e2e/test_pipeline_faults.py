@@ -35,19 +35,11 @@ AFTER_SIGTERM, AFTER_SIGKILL = timedelta(seconds=30), timedelta(seconds=60)
 @pytest.fixture(scope="module")
 def endpoint(stack: Pipeline) -> Iterator[FaultyEndpoint]:
     """Put a faulty endpoint between the dispatcher and ECS; every other service is reached as before."""
-    functions = stack.aws("lambda")
-    deployed = functions.get_function_configuration(FunctionName=DISPATCHER)["Environment"]["Variables"]
-
-    def configure(variables: dict[str, str]) -> None:
-        functions.update_function_configuration(FunctionName=DISPATCHER, Environment={"Variables": variables})
-        functions.get_waiter("function_updated_v2").wait(FunctionName=DISPATCHER)
-
-    with FaultyEndpoint(stack.cloud.aws_endpoint_url) as endpoint:
-        configure(deployed | {"AWS_ENDPOINT_URL_ECS": endpoint.url})
-        try:
-            yield endpoint
-        finally:
-            configure(deployed)
+    with (
+        FaultyEndpoint(stack.cloud.aws_endpoint_url) as endpoint,
+        stack.reconfigured(DISPATCHER, {"AWS_ENDPOINT_URL_ECS": endpoint.url}),
+    ):
+        yield endpoint
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from job_store import JobStore, StoreUnavailableError
 from patience import receives, waits_by_receipt
 from queues import Queues
 from reconciling import Reconciler
-from settings import Settings
+from results import Results
+from settings import Settings, text
 from stopped_task import TaskFacts, read_task
 from sweeping import Sweeper
 
@@ -51,7 +52,8 @@ def services() -> Services:
     settings = Settings.read(os.environ)
     store = JobStore(*read_secrets(client("ssm"), settings), settings.time_scale)
     queues = Queues(client("sqs"), settings)
-    reconciler = Reconciler(store, queues, logger, settings.time_scale)
+    results = Results(client("s3"), text(os.environ, "DERIVED_BUCKET"))
+    reconciler = Reconciler(store, queues, results, logger, settings.time_scale)
     sweeper = Sweeper(store, reconciler, client("ecs"), settings.cluster, logger, settings.time_scale)
     return Services(reconciler, sweeper, queues, settings)
 

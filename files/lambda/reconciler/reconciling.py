@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from classification import Verdict
     from job_store import JobRow, JobStore
     from queues import Queues
+    from results import Results
     from settings import TimeScale
     from stopped_task import TaskFacts
 
@@ -34,6 +35,7 @@ class Reconciler:
 
     store: JobStore
     queues: Queues
+    results: Results
     logger: Logger
     scale: TimeScale = UNSCALED
     now: Callable[[], datetime] = _now
@@ -61,6 +63,8 @@ class Reconciler:
 
     def conclude(self, row: JobRow, verdict: Verdict, task_arn: str | None) -> None:
         """End the current attempt of a job as the verdict says, and do what follows from that."""
+        if row.status == "running" and self._commit_published(row):
+            return
         if verdict.reason is None:
             won = self.store.fail(
                 row.job_id, row.attempt, code=verdict.code, sentence=verdict.sentence, task_arn=task_arn
@@ -84,6 +88,15 @@ class Reconciler:
             current = self.store.get(row.job_id)
             if current is not None and current.attempt == row.attempt:
                 self.settle(current)
+
+    def _commit_published(self, row: JobRow) -> bool:
+        """Say for a worker that has published and could not say so (it died, or Supabase was away) what it had done."""
+        manifest = self.results.manifest(row.job_id)
+        if manifest is None:
+            return False
+        won = self.store.complete(row.job_id, row.attempt, manifest)
+        self.logger.info("Published already: %s.", "committed" if won else "somebody else decided")
+        return True
 
     def settle(self, row: JobRow) -> None:
         """Send what a job waits for: its next message, or its dead letter. Nothing when it waits for neither."""

@@ -115,6 +115,10 @@ class JobStore:
         """Note the ECS task of the attempt."""
         return self._won("attach_task", p_job_id=job_id, p_attempt=attempt, p_task_arn=task_arn)
 
+    def complete(self, job_id: str, attempt: int, manifest: dict[str, Any]) -> bool:
+        """End the job well, with the manifest of what was published."""
+        return self._won("complete_job", p_job_id=job_id, p_attempt=attempt, p_outputs=manifest)
+
     def fail(self, job_id: str, attempt: int, *, code: str, sentence: str, task_arn: str | None) -> bool:
         """End the job, unless another task has the attempt."""
         return self._won(

@@ -26,7 +26,9 @@ def _parents(aws: Aws) -> None:
         Handler="app.handler",
         Code={"ZipFile": code.getvalue()},
         Timeout=30,
+        Publish=True,
     )
+    aws.client("lambda").create_alias(FunctionName="t-function", Name="live", FunctionVersion="1")
     for name, hidden in (("jobs.fifo", "180"), ("events", "180")):
         fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
         aws.client("sqs").create_queue(QueueName=name, Attributes={"VisibilityTimeout": hidden, **fifo})
@@ -34,7 +36,7 @@ def _parents(aws: Aws) -> None:
 
 def _mapping(aws: Aws, queue: str) -> str:
     arn = f"arn:aws:sqs:{aws.region}:{aws.account_id}:{queue}"
-    found = aws.client("lambda").list_event_source_mappings(EventSourceArn=arn, FunctionName="t-function")
+    found = aws.client("lambda").list_event_source_mappings(EventSourceArn=arn)
     return str(found["EventSourceMappings"][0]["UUID"])
 
 
@@ -73,6 +75,7 @@ FIFO = Case(
     present={
         "function": "t-function",
         "queue": "jobs.fifo",
+        "alias": "live",
         "enabled": True,
         "batch_size": 10,
         "function_response_types": ["ReportBatchItemFailures"],
@@ -81,6 +84,7 @@ FIFO = Case(
         "tags": {"environment": "test"},
     },
     changed={
+        "alias": "",
         "enabled": False,
         "batch_size": 5,
         "function_response_types": [],
@@ -90,6 +94,7 @@ FIFO = Case(
     },
     drift=[
         Drift("enabled", _set("jobs.fifo", Enabled=False)),
+        Drift("alias", _set("jobs.fifo", FunctionName="t-function"), "what was never released"),
         Drift("batch_size", _set("jobs.fifo", BatchSize=1)),
         Drift("function_response_types", _set("jobs.fifo", FunctionResponseTypes=[])),
         Drift("exclusive", _steal, "another function takes jobs"),
@@ -101,6 +106,7 @@ FIFO = Case(
         Refusal({"maximum_concurrency": 1}, "2 to 1000"),
     ],
     parents=_parents,
+    why_not={"alias@moto": "keeps the version that the alias points at"},
 )
 
 STANDARD = Case(

@@ -86,8 +86,8 @@ def _tag(aws: Aws) -> None:
     aws.client("lambda").tag_resource(Resource=arn, Tags={"foreign": "1"})
 
 
-def _publish(aws: Aws) -> None:
-    aws.client("lambda").publish_version(FunctionName=_NAME)
+def _move_alias(aws: Aws) -> None:
+    aws.client("lambda").update_alias(FunctionName=_NAME, Name="live", FunctionVersion="$LATEST")
 
 
 def _alias(aws: Aws) -> None:
@@ -124,8 +124,7 @@ def _case(emulator: str, account: str, why_not: dict[str, str]) -> Case:
             "logging_config": {"log_format": "Text", "log_group": f"/aws/lambda/{_NAME}"},
             "policy": {"Version": "2012-10-17", "Statement": [_SEND]},
             "function_url": "absent",
-            "versions": [],
-            "aliases": [],
+            "alias": "live",
             "other_settings": {},
             "tags": {"environment": "test"},
         },
@@ -149,8 +148,8 @@ def _case(emulator: str, account: str, why_not: dict[str, str]) -> Case:
         },
         drift=[
             Drift("code_sha256", _replace_code, "foreign code"),
-            Drift("versions", _publish, "published version"),
             Drift("aliases", _alias, "foreign alias"),
+            Drift("aliases", _move_alias, "alias moved"),
             Drift(
                 "other_settings",
                 _set(DeadLetterConfig={"TargetArn": f"arn:aws:sqs:us-east-1:{account}:t-dead"}),
@@ -181,6 +180,7 @@ def _case(emulator: str, account: str, why_not: dict[str, str]) -> Case:
             Refusal({"environment_variables": {"AWS_REGION": "x"}}, "sets itself", "reserved name"),
             Refusal({"environment_variables": {"1": "x"}}, "begin with a letter", "bad name"),
             Refusal({"environment_variables": {"COUNT": 1}}, "in quotes", "no text"),
+            Refusal({"keep_versions": 0}, "1 to 50"),
             Refusal({"reserved_concurrency": -2}, "below -1"),
             Refusal({"description": "x" * 257}, "256 characters"),
             Refusal({"logging_config": {"log_format": "Text", "system_log_level": "WARN"}}, "set log_format: JSON"),
@@ -196,6 +196,7 @@ def _case(emulator: str, account: str, why_not: dict[str, str]) -> Case:
                 "foreign condition",
             ),
         ],
+        follows=frozenset({"aliases"}),
         why_not={other: "the ARNs of this case name the other emulator's account", **why_not},
     )
 

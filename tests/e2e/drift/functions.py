@@ -219,12 +219,10 @@ _FUNCTION = _of(
             call("lambda", "put_function_concurrency", FunctionName=DISPATCHER, ReservedConcurrentExecutions=0),
             *("reserved_concurrency", 0, -1),
         ),
-        "function with an alias": (_alias, "aliases", ["back-door"], []),
-        "function with a version": (
-            call("lambda", "publish_version", FunctionName=DISPATCHER),
-            "versions",
-            ["1"],
-            [],
+        "function with an alias": (_alias, "aliases.back-door", "$LATEST", None),
+        "function whose alias was moved": (
+            call("lambda", "update_alias", FunctionName=DISPATCHER, Name="live", FunctionVersion="$LATEST"),
+            *("aliases.live", "$LATEST", Value("")),
         ),
         "function with a foreign tag": (
             lambda aws: aws("lambda").tag_resource(Resource=_function_arn(aws, DISPATCHER), Tags={"Owner": "x"}),

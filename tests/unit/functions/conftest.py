@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "ASSIGN_PUBLIC_IP": "DISABLED",
     "JOBS_QUEUE": "tamma-dev-jobs.fifo",
     "DEAD_LETTER_QUEUE": "tamma-dev-jobs-dlq.fifo",
+    "DERIVED_BUCKET": "tamma-dev-derived",
     "TASK_EVENTS_QUEUE": "tamma-dev-task-events",
     "SUPABASE_URL_PARAMETER": "/tamma/dev/supabase_url",
     "SUPABASE_SERVICE_KEY_PARAMETER": "/tamma/dev/supabase_service_key",

@@ -45,7 +45,7 @@ class RestOverDatabase(httpx.BaseTransport):
             return self._one(query, {"job_id": job_id})
         function = request.url.path.removeprefix("/rest/v1/rpc/")
         assert re.fullmatch("[a-z_]+", function)
-        parameters = {key: value if value is None else str(value) for key, value in json.loads(request.read()).items()}
+        parameters = {key: _untyped(value) for key, value in json.loads(request.read()).items()}
         call = f"public.{function}({', '.join(f'{name} => %({name})s' for name in parameters)})"
         if function in RETURNING_ROWS:
             rows = f"select coalesce(json_agg(job), '[]') as answer from {call} as job"  # noqa: S608 checked above
@@ -56,3 +56,10 @@ class RestOverDatabase(httpx.BaseTransport):
         row = self.database.service.execute(query, parameters).fetchone()
         assert row is not None
         return row["answer"]
+
+
+def _untyped(value: object) -> str | None:
+    """Let the function's signature decide the type, as PostgREST does."""
+    if value is None:
+        return None
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 from job_message import parse
 from queues import Queues
 from reconciling import Reconciler
+from results import Results
 from settings import Settings
 from sweeping import Sweeper
 
@@ -41,9 +43,16 @@ class World:
         self.context = Context()
         settings = Settings.read(ENVIRONMENT)
         queues = Queues(self.sqs.client, settings)
-        reconciler = Reconciler(store, queues, app.logger)
+        self.published: dict[str, bytes] = {}
+        self.s3 = FakeAws("s3", GetObject=self._object)
+        reconciler = Reconciler(store, queues, Results(self.s3.client, "tamma-dev-derived"), app.logger)
         sweeper = Sweeper(store, reconciler, self.ecs.client, "tamma-dev-cluster", app.logger)
         self.services = app.Services(reconciler, sweeper, queues, settings)
+
+    def _object(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if asked["Key"] in self.published:
+            return {"Body": io.BytesIO(self.published[asked["Key"]])}
+        return refusal("NoSuchKey", 404)
 
     def send(self, *messages: dict[str, Any] | str) -> list[str]:
         """Deliver a batch; returns the ids of the messages that came back."""
@@ -190,6 +199,25 @@ def test_what_the_worker_decided_itself_is_sent(world: World, reason: str, delay
     assert world.send(stopped(143)) == []
     assert len(sent(world.sqs, queue)) == 1
     assert len(world.sqs.parameters("SendMessage")) == 1
+
+
+@pytest.mark.parametrize("exit_code", [75, 137, 143])
+def test_what_was_published_is_committed_for_a_worker_that_could_not(world: World, exit_code: int) -> None:
+    world.run()
+    manifest = {"job_id": "job", "attempt": 1, "outputs": {}}
+    world.published["derived/job/manifest.json"] = json.dumps(manifest).encode()
+    assert world.send(stopped(exit_code)) == []
+    row = world.database.job("job")
+    assert (row["status"], row["outputs"]) == ("succeeded", manifest)
+    assert sent(world.sqs, JOBS) == []
+    assert sent(world.sqs, EVENTS) == []
+
+
+def test_an_unreadable_bucket_decides_nothing(world: World) -> None:
+    world.run()
+    world.s3.answers["GetObject"] = refusal("SlowDown", 503)
+    assert world.send(stopped(137)) == ["m0"]
+    assert world.status() == "running"
 
 
 @pytest.mark.parametrize(("exit_code", "status"), [(65, "failed"), (66, "retrying"), (75, "retrying"), (0, "running")])
@@ -385,7 +413,7 @@ def test_sweep_stops_in_time(world: World) -> None:
 
 def test_cold_start(world: World, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     ssm = FakeAws("ssm", GetParameters={"Parameters": []})
-    clients = {"ssm": ssm, "ecs": world.ecs, "sqs": world.sqs}
+    clients = {"ssm": ssm, "ecs": world.ecs, "sqs": world.sqs, "s3": world.s3}
     monkeypatch.setattr(app, "client", lambda service: clients[service].client)
     monkeypatch.setattr(app, "JobStore", lambda url, key, scale: world.services.reconciler.store)
     app.services.cache_clear()

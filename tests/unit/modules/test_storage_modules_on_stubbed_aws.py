@@ -84,7 +84,8 @@ def test_objects_are_deleted_page_by_page_and_a_failure_stops_the_removal(aws: S
 
 
 def _mapping(state: str, **more: Any) -> dict[str, Any]:
-    return {"UUID": MAPPING_ID, "State": state, "EventSourceMappingArn": MAPPING_ARN, "BatchSize": 10, **more}
+    ends = {"FunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:f", "EventSourceMappingArn": MAPPING_ARN}
+    return {"UUID": MAPPING_ID, "State": state, "BatchSize": 10, **ends, **more}
 
 
 def _listed(aws: StubbedAws, *mappings: dict[str, Any]) -> None:
