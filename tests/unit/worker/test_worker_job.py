@@ -168,6 +168,7 @@ def test_a_commit_that_cannot_be_said_keeps_what_was_published(cloud: Cloud, tal
     told = replace(told, timing=replace(told.timing, commit_patience=1))
     assert job.Task(told).run() == 75
     assert cloud.objects() == ALL
+    assert cloud.supabase.named("retry_job") == []
 
 
 def test_a_published_result_is_committed_after_an_outage_longer_than_the_patience(cloud: Cloud, talk: bytes) -> None:

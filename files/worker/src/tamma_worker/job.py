@@ -144,6 +144,9 @@ class Task:
         """Tell the row how it ended, tidy up, and give the exit code."""
         log.error("%s", "\n".join([str(error), *getattr(error, "__notes__", [])]))
         code, timing = errors.EXIT_TEMPORARY, self._told.timing
+        if self._committing and error.code == "supabase_unreachable":
+            log.warning("the result is published: the exit code %d lets the reconciler commit it", code)
+            return code  # asking for another attempt could be heard the very moment Supabase is back
         # when Supabase has been waited for already, one more try is enough: the exit code says the same
         patience = 0.0 if error.code == "supabase_unreachable" else None
         try:
