@@ -172,7 +172,7 @@ class Pipeline:
             for arn in page["taskArns"]
         ]
         described = self.ecs.describe_tasks(cluster=CLUSTER, tasks=arns)["tasks"] if arns else []
-        return sorted((task for task in described if _override(task, "JOB_ID") == job_id), key=attempt_of)
+        return sorted((task for task in described if job_of(task) == job_id), key=attempt_of)
 
     def task_log(self, job_id: str) -> str:
         """Return what the job's tasks have logged, for the message of a failed assertion."""
@@ -236,6 +236,11 @@ class Pipeline:
 def new_id(name: str) -> str:
     """Return a job id that nobody has used, with a name in it that a person understands."""
     return f"{name}-{uuid.uuid4().hex[:8]}"
+
+
+def job_of(task: Row) -> str:
+    """Return the job that a task was started for."""
+    return str(_override(task, "JOB_ID"))
 
 
 def attempt_of(task: Row) -> int:

@@ -46,6 +46,7 @@ def environment(layout: Layout, keys: Keys, ports: Ports, engine: TaskEngine) ->
         "S3_DATA_DIR": str(layout.aws / "s3"),
         "TAMMA_TASK_ENGINE": engine.kind,
         "TAMMA_LOCAL_DIR": str(layout.state),
+        "TAMMA_TIME_SCALE": os.environ.get("TAMMA_TIME_SCALE", ""),
         **engine.variables,
     }
 

@@ -1,14 +1,14 @@
 # ruff: noqa: SLF001 - ministack has no public names for any of this; contract.py checks the private ones.
 """Start ministack with our additions: `.venv-cloud/bin/python -m tamma_local.emulator`.
 
-Read from the environment, beside ministack's own variables: GATEWAY_PORT, TAMMA_TASK_ENGINE (`docker` or `process`)
-and TAMMA_LOCAL_DIR (the state folder).
+Read from the environment, beside ministack's own variables: GATEWAY_PORT, TAMMA_TASK_ENGINE (`docker` or `process`),
+TAMMA_LOCAL_DIR (the state folder) and TAMMA_TIME_SCALE (a factor on the emulator's timers, 1 by default).
 """
 
 import os
 import sys
 
-from tamma_local.emulator import alarms, authorization, events, iam, lifecycle, starting
+from tamma_local.emulator import alarms, authorization, compressed, events, iam, lifecycle, starting
 from tamma_local.emulator.contract import ContractError, Ministack, load
 
 
@@ -37,14 +37,16 @@ def install(ministack: Ministack, *, port: str, processes: bool, state: str) -> 
 def main() -> None:
     """Check, install and serve until SIGTERM; a ministack that differs ends with one sentence and exit code 1."""
     try:
-        ministack = load()
+        ministack, factor = load(), compressed.read(os.environ)
     except ContractError as error:
         sys.exit(str(error))
     # ministack hands its whole environment to the functions that it runs: ours is not for them.
     os.environ.pop("PYTHONPATH", None)
     processes = os.environ.pop("TAMMA_TASK_ENGINE", "process") == "process"
     state = os.environ.pop("TAMMA_LOCAL_DIR")
+    os.environ.pop("TAMMA_TIME_SCALE", None)
     install(ministack, port=os.environ["GATEWAY_PORT"], processes=processes, state=state)
+    compressed.install(ministack, factor)
     ministack.app.main()
 
 

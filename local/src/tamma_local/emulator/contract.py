@@ -30,7 +30,8 @@ FUNCTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "_get_docker": (),
         "_bump_task_version": ("task",),
     },
-    "ministack.services.eventbridge": {"_dispatch_event": ("event",)},
+    "ministack.services.eventbridge": {"_dispatch_event": ("event",), "_parse_rate_seconds": ("expr",)},
+    "ministack.services.sqs": {"_collect_msgs": ("q", "max_n", "vis_timeout")},
     "ministack.services.cloudwatch": {
         "_describe_alarms": ("params", "cbor_data", "is_cbor", "is_json"),
         "_xml": ("status", "root_tag", "inner"),
@@ -75,6 +76,9 @@ VALUES: dict[str, tuple[str, ...]] = {
     "ministack.services.ecs": ("_clusters", "_tasks", "_task_defs", "_ACTION_MAP", "_ImagePullError"),
     "ministack.services.iam": ("_IAM_HANDLERS", "_policies"),
     "ministack.services.sts": ("_sessions",),
+    "ministack.services.sqs": ("_DEDUP_WINDOW_S",),
+    "ministack.services.eventbridge": ("_SCHEDULER_TICK_INTERVAL",),
+    "ministack.services.lambda_svc": ("_ESM_BACKOFF_SECONDS",),
 }
 
 
@@ -89,8 +93,10 @@ class Ministack:
     cloudwatch: Any
     ecs: Any
     eventbridge: Any
+    functions: Any
     iam: Any
     iam_actions: Any
+    sqs: Any
     ssm: Any
     sts: Any
     responses: Any
@@ -126,8 +132,10 @@ def load() -> Ministack:
         cloudwatch=import_module("ministack.services.cloudwatch"),
         ecs=import_module("ministack.services.ecs"),
         eventbridge=import_module("ministack.services.eventbridge"),
+        functions=import_module("ministack.services.lambda_svc"),
         iam=import_module("ministack.services.iam"),
         iam_actions=import_module("ministack.core.iam_actions"),
+        sqs=import_module("ministack.services.sqs"),
         ssm=import_module("ministack.services.ssm"),
         sts=import_module("ministack.services.sts"),
         responses=import_module("ministack.core.responses"),

@@ -1,0 +1,13 @@
+"""Every scenario by its name, in the order of the contract's table."""
+
+from __future__ import annotations
+
+from tests.faults.scenario import Scenario
+from tests.faults.scenarios.none import NoFault
+
+SCENARIOS: dict[str, type[Scenario]] = {
+    kind.name: kind
+    for kind in (
+        NoFault,
+    )
+}  # fmt: skip
