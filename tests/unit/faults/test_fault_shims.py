@@ -164,7 +164,7 @@ def test_a_get_breaks_in_the_middle_of_its_body(bucket: Any, moto: str) -> None:
     with s3.FaultyS3(moto, begun(Rule(HALF, calls="GetObject"))) as relay:
         answer = client("s3", relay.url).get_object(Bucket=BUCKET, Key="a")
         assert answer["ContentLength"] == len(BIG)
-        with pytest.raises(IncompleteReadError, match=f"{len(BIG) // 2} read"):
+        with pytest.raises((HTTPClientError, IncompleteReadError), match=str(len(BIG) // 2)):
             answer["Body"].read()
 
 
