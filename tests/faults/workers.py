@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 from tamma_local.cloud import Cloud
 
-from tests.e2e.pipeline import CLUSTER
+from tests.e2e.pipeline import CLUSTER, attempt_of, job_of
 
 _TICK = 0.05  # seconds between looks: how precisely a worker's beginning is known
 _FIRST_LIFE = 3.0  # seconds that a worker is presumed to live until the first ones have ended
