@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from tamma_worker import binaries, clean, engine, job, settings, storage
+from tamma_worker import binaries, clean, engine, job, publish, settings, storage
 from tamma_worker.control import Control
 from tamma_worker.errors import ConfigurationError, TemporaryError
 from tamma_worker.publish import Publisher
 
+from tests.faults.shims import s3
+from tests.faults.shims.plan import LOST, TORN, Plan, Rule
 from tests.unit.worker import media
 from tests.unit.worker.cloud import SERVICE_KEY, TASK_ARN
 from tests.unit.worker.conftest import DERIVED, RAW, Cloud
@@ -285,10 +287,10 @@ def test_an_outage_of_s3_is_temporary_and_leaves_nothing(
     def failing(told: settings.Settings) -> Any:
         s3 = client(told)
 
-        def upload_part(**_: Any) -> Any:
-            raise ClientError({"Error": {"Code": "SlowDown"}}, "UploadPart")
+        def put_object(**_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
 
-        monkeypatch.setattr(s3, "upload_part", upload_part)
+        monkeypatch.setattr(s3, "put_object", put_object)
         return s3
 
     monkeypatch.setattr(storage, "client", failing)
@@ -300,6 +302,41 @@ def test_an_outage_of_s3_is_temporary_and_leaves_nothing(
         delay(120),
     )
     assert cloud.objects() == set()
+    assert cloud.unfinished() == []
+
+
+def test_a_published_result_is_all_that_stays_of_many_attempts(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    cloud.s3.put_object(Bucket=DERIVED, Key="derived/job-1/1/audio.m4a", Body=b"of a killed attempt")
+    cloud.s3.create_multipart_upload(Bucket=DERIVED, Key="derived/job-1/1/waveform.png")
+    cloud.s3.put_object(Bucket=DERIVED, Key="derived/job-10/1/audio.m4a", Body=b"of somebody else")
+    assert run(cloud, ATTEMPT="2") == 0
+    own = {f"derived/job-1/2/{name}" for name in ("audio.m4a", "waveform.png", "report.json")}
+    assert cloud.objects() == {*own, MANIFEST, "derived/job-10/1/audio.m4a"}
+    assert cloud.unfinished() == []
+
+
+def test_a_large_output_arrives_whole_through_broken_connections(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = os.urandom(12 << 20)  # two parts
+    (tmp_path / "audio.m4a").write_bytes(body)
+    monkeypatch.setattr(publish, "OUTPUTS", {"audio": ("audio.m4a", "audio/mp4")})
+    spoiled = Plan(3, [
+        Rule(TORN, 0.3, "UploadPart"), Rule(LOST, 0.3, "UploadPart"), Rule(s3.BUSY, 0.3, "*MultipartUpload"),
+        Rule(LOST, 0.5, "CreateMultipartUpload"), Rule(LOST, 0.5, "CompleteMultipartUpload"),
+    ])  # fmt: skip
+    spoiled.begin()
+    with s3.FaultyS3(cloud.environment["AWS_ENDPOINT_URL"], spoiled) as shim:
+        told = settings.read({**cloud.environment, "AWS_ENDPOINT_URL": shim.url})
+        publisher = Publisher(storage.client(told), told)
+        manifest = publisher.publish(publisher.upload(tmp_path, Control()))
+    assert spoiled.met.keys() >= {"UploadPart: torn", "CreateMultipartUpload: lost"}
+    Publisher(cloud.s3, told, _stumbled=True).tidy(manifest)
+    output = manifest["outputs"]["audio"]
+    assert cloud.s3.get_object(Bucket=DERIVED, Key=output["key"])["Body"].read() == body
+    assert output["sha256"] == hashlib.sha256(body).hexdigest()
+    assert cloud.objects() == {output["key"], MANIFEST}
     assert cloud.unfinished() == []
 
 

@@ -101,17 +101,18 @@ class Task:
             manifest = publisher.existing_manifest()
             if manifest is not None:  # an earlier attempt published and died before it could say so
                 log.info("attempt %s has published already", manifest.get("attempt"))
-                return self._commit(manifest)
+                return self._commit(publisher, manifest)
             with tempfile.TemporaryDirectory(prefix="tamma-") as scratch:
                 outputs = self._work(publisher, Path(scratch))
             self._committing = True
-            return self._commit(publisher.publish(outputs))
+            return self._commit(publisher, publisher.publish(outputs))
 
-    def _commit(self, manifest: dict[str, Any]) -> int:
+    def _commit(self, publisher: "Publisher", manifest: dict[str, Any]) -> int:
         """Say ``succeeded``. Losing here is harmless: whoever won committed the same manifest."""
         self._committing = True
         if not self._table.complete(manifest):
             log.info("the row was committed by another task")
+        publisher.tidy(manifest)
         return errors.EXIT_OK
 
     def _work(self, publisher: "Publisher", scratch: Path) -> dict[str, Any]:
