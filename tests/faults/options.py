@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 # The contract's number of jobs per row, and what `make test` can afford on two busy cores.
 FULL_JOBS, SMALL_JOBS = 1000, 10
+_LEAST_JOBS = 10  # with fewer, a tenth of them is none
 # One tenth: a lease of 120 s becomes 12 s, and Supabase still has a second for an answer.
 SCALE = 0.1
 
@@ -49,7 +50,7 @@ def read(arguments: Sequence[str], names: Sequence[str]) -> Options:
         raise OptionsError(f"{error}.") from None
     if unknown:
         raise OptionsError(f"{' '.join(unknown)}: choose from SEED, JOBS, ONLY, SCALE and KEEP.")
-    jobs = _whole("JOBS", given.jobs or str(SMALL_JOBS if given.small else FULL_JOBS), least=1)
+    jobs = _whole("JOBS", given.jobs or str(SMALL_JOBS if given.small else FULL_JOBS), least=_LEAST_JOBS)
     return Options(
         seed=_whole("SEED", given.seed or "1", least=0),
         jobs=jobs,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.faults import ledger
 from tests.faults.jobs import make_jobs
 from tests.faults.options import Options
 from tests.faults.scenario import Scenario
+from tests.faults.workers import Worker
 from tests.faults.world import World
 
 # Seconds before the factor: the longest that a job may rest when nothing goes wrong with its rescue is the lease of
 # a task that never starts, and a sweep; as much again, and a fixed part for a busy machine, before it counts as lost.
 _REST = 2 * (600 + 60)
 _BUSY_MACHINE = 60.0
-# Seconds before the factor for which it stays quiet before it is judged: twice a sweep.
-_QUIET = 120
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,9 @@ def run(kind: type[Scenario], world: World, options: Options) -> Result:
     prefix = jobs[0].job_id.rpartition("-")[0] + "-"
     scenario = kind(world, options, jobs)
     scenario.plan()
-    world.workers.on_start = lambda worker: scenario.on_worker(worker) if worker.job_id in scenario.by_id else None
-    with scenario.injected():
+    with _listening(scenario, world), scenario.injected():
         _feed(scenario, world, prefix)
-    _settle(world, prefix, options)
+        _settle(world, prefix, options)
     if world.workers.problems:
         raise ExceptionGroup("The worker processes could not be watched.", world.workers.problems)
     facts = ledger.collect(world, jobs, prefix)
@@ -59,6 +59,21 @@ def run(kind: type[Scenario], world: World, options: Options) -> Result:
         kind, len(jobs), ledger.lost(facts), ledger.duplicates(facts), ledger.broken(scenario, facts),
         ledger.tasks_per_job(facts), slowest[0] if slowest else None, time.monotonic() - began, scenario.remarks,
     )  # fmt: skip
+
+
+@contextmanager
+def _listening(scenario: Scenario, world: World) -> Iterator[None]:
+    """Show the scenario its own workers."""
+
+    def listener(worker: Worker) -> None:
+        if worker.job_id in scenario.by_id:
+            scenario.on_worker(worker)
+
+    world.workers.listeners.append(listener)
+    try:
+        yield
+    finally:
+        world.workers.listeners.remove(listener)
 
 
 def _feed(scenario: Scenario, world: World, prefix: str) -> None:
@@ -82,11 +97,6 @@ def _feed(scenario: Scenario, world: World, prefix: str) -> None:
 
 
 def _settle(world: World, prefix: str, options: Options) -> None:
-    """Wait until no worker runs and no message waits, then until nothing has changed for two sweeps."""
+    """Wait until no worker of these jobs runs, and until nothing is in a queue that could still move one of them."""
     patience = options.seconds(_REST) + _BUSY_MACHINE
-    world.until("the last workers end", lambda: not world.workers.alive, patience)
-    world.until("the jobs queue empties", world.pipeline.queue_is_empty, patience)
-    seen = -1
-    while seen != (seen := world.changes(prefix)):
-        time.sleep(options.seconds(_QUIET))
-    world.until("the last workers end", lambda: not world.workers.alive, patience)
+    world.until("the last workers end and the queues empty", lambda: world.is_quiet(prefix), patience)

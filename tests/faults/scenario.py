@@ -39,6 +39,7 @@ class Scenario:
     requeue_seconds: ClassVar[float | None] = None  # from a death to the next attempt, before the time factor
     outage_minutes: ClassVar[float] = 0  # how long nothing may move because of the fault, before the time factor
     may_be_set_aside: ClassVar[bool] = False  # whether messages of these jobs may be in the dead-letter queue
+    solo: ClassVar[bool] = True  # whether it changes what other scenarios depend on, and cannot share the pipeline
     sigkills: ClassVar[bool] = False  # whether workers are killed: a lifecycle rule removes what they had half uploaded
 
     def __init__(self, world: World, options: Options, jobs: list[Job]) -> None:

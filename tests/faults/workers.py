@@ -16,6 +16,8 @@ from tamma_local.cloud import Cloud
 
 from tests.e2e.pipeline import CLUSTER, attempt_of, job_of
 
+# The embedded cloud takes a stop with this very reason for an interruption by Fargate Spot.
+SPOT_REASON = "Your Spot Task was interrupted."
 _TICK = 0.05  # seconds between looks: how precisely a worker's beginning is known
 _FIRST_LIFE = 3.0  # seconds that a worker is presumed to live until the first ones have ended
 
@@ -35,10 +37,10 @@ Action = Callable[[], object]
 
 
 class Workers:
-    """A thread that looks at the engine between `with` and its end, tells `on_start`, and does what is due."""
+    """A thread that looks at the engine between `with` and its end, tells `listeners`, and does what is due."""
 
     def __init__(self, cloud: Cloud, ecs: Any) -> None:
-        self.on_start: Callable[[Worker], object] = lambda _worker: None
+        self.listeners: list[Callable[[Worker], object]] = []
         self.alive: dict[str, Worker] = {}
         self.most_at_once = 0
         self.problems: list[Exception] = []
@@ -80,6 +82,12 @@ class Workers:
         answer.raise_for_status()
         return at
 
+    def interrupt(self, worker: Worker) -> float | None:
+        """Take the task away as Fargate Spot does, SIGTERM first; return when, or None when it had stopped."""
+        at = time.time()
+        task = self._ecs.stop_task(cluster=CLUSTER, task=worker.task_arn, reason=SPOT_REASON)["task"]
+        return None if task["lastStatus"] == "STOPPED" else at
+
     def _run(self) -> None:
         while not self._over.wait(_TICK):
             try:
@@ -96,7 +104,8 @@ class Workers:
         labels = {it: listed[it].get("com.amazonaws.ecs.task-arn", "") for it in listed if it not in self.alive}
         for worker in self._recognised({it: arn for it, arn in labels.items() if arn}, now):
             self.alive[worker.container] = worker
-            self.on_start(worker)
+            for listener in list(self.listeners):
+                listener(worker)
         self.most_at_once = max(self.most_at_once, len(self.alive))
 
     def _recognised(self, new: dict[str, str], now: float) -> list[Worker]:

@@ -14,12 +14,19 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.conftest import aws_client
-from tests.e2e.pipeline import DEAD_LETTER_QUEUE, OVER, DeadLetter, Demo, Pipeline, Row
+from tests.e2e.pipeline import DEAD_LETTER_QUEUE, DISPATCHER, JOBS_QUEUE, OVER, DeadLetter, Demo, Pipeline, Row
 from tests.faults.jobs import Job
 from tests.faults.options import Options
 from tests.faults.stack import Stack
 from tests.faults.workers import Workers
 
+_TASK_EVENTS_QUEUE = "tamma-dev-task-events"
+_COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+_MOMENT = 0.5  # seconds: the watcher and ECS notice the end of a process at different times
 _LONG = 600  # seconds (compressed by the cloud) for which dead letters are hidden while they are all read
 
 
@@ -87,6 +94,33 @@ class World:
         for handle in handles:
             self.pipeline.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
         return found
+
+    def is_quiet(self, prefix: str) -> bool:
+        """Say whether nothing runs or waits any more that could move a job with this prefix: twice, a moment apart."""
+        for _ in range(2):
+            if any(worker.job_id.startswith(prefix) for worker in list(self.workers.alive.values())):
+                return False
+            if self.waiting(JOBS_QUEUE) or self.waiting(_TASK_EVENTS_QUEUE):
+                return False
+            time.sleep(_MOMENT)
+        return True
+
+    def waiting(self, queue: str) -> int:
+        """Return how many messages are in a queue, hidden and delayed ones included."""
+        url = self.pipeline.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        attributes = self.pipeline.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_COUNTS)["Attributes"]
+        return sum(int(attributes[name]) for name in _COUNTS)
+
+    @contextmanager
+    def batches_of(self, most: int) -> Iterator[None]:
+        """Hand the dispatcher at most so many messages at once meanwhile."""
+        functions = self.aws("lambda")
+        mapping = functions.list_event_source_mappings(FunctionName=DISPATCHER)["EventSourceMappings"][0]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=most)
+        try:
+            yield
+        finally:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=mapping["BatchSize"])
 
     @contextmanager
     def reconfigured(self, function: str, **variables: str) -> Iterator[None]:

@@ -51,6 +51,9 @@ class Relay:
             request.method, url, data=body, headers=headers, allow_redirects=False, skip_auto_headers=_ADDED
         ) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
+            if request.method == "HEAD" and "Content-Length" in answer.headers:
+                kept["Content-Length"] = answer.headers["Content-Length"]  # of what GET would send: nothing to count
+                return web.Response(status=answer.status, headers=kept)
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

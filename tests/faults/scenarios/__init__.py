@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios.capacity import NoCapacity, Throttled
+from tests.faults.scenarios.database import SupabaseDown
+from tests.faults.scenarios.duplicates import Duplicates
+from tests.faults.scenarios.events_dropped import EventsDropped
+from tests.faults.scenarios.kills import Kills
+from tests.faults.scenarios.lambda_dies import LambdaDies
 from tests.faults.scenarios.none import NoFault
+from tests.faults.scenarios.spot import Spot
+from tests.faults.scenarios.storage import S3Errors
 
 SCENARIOS: dict[str, type[Scenario]] = {
     kind.name: kind
     for kind in (
         NoFault,
+        Kills,
+        Spot,
+        LambdaDies,
         Throttled,
         NoCapacity,
+        Duplicates,
+        SupabaseDown,
+        S3Errors,
+        EventsDropped,
     )
 }  # fmt: skip

@@ -13,9 +13,10 @@ from tests.faults.scenario import Scenario
 from tests.faults.shims import supabase
 from tests.faults.shims.between import supabase_spoiled
 from tests.faults.shims.plan import CUT, LOST, Plan, Rule, slow
+from tests.faults.workers import Worker
 
-# Minutes before the factor.
-_HEALTHY, _DOWN, _BROKEN, _SLOW = 0.5, 5.0, 2.0, 2.0
+# Minutes before the factor; healthy ones count from the first worker, so that work is in progress when it begins.
+_HEALTHY, _DOWN, _BROKEN, _SLOW = 0.25, 5.0, 2.0, 2.0
 _RIGHT_AFTER = 60  # seconds before the factor
 _WORKERS_CALL = 10  # seconds before the factor that a worker waits for an answer
 
@@ -34,6 +35,7 @@ class SupabaseDown(Scenario):
         for minutes in (_HEALTHY, _DOWN, _BROKEN, _SLOW):
             passed += self.options.minutes(minutes)
             ends.append(passed)
+        self.began = 0.0  # time.time(), with the first worker
         self.down, broken, slow_from, self.end = ends
         call = self.options.seconds(_WORKERS_CALL)
         self.spoiled = Plan(self.options.seed, [
@@ -48,15 +50,18 @@ class SupabaseDown(Scenario):
 
     @contextmanager
     def injected(self) -> Iterator[None]:
-        with supabase_spoiled(self.world, self.spoiled) as shim:
-            self.spoiled.begin()
-            self.began = time.time()
-            broken = self.options.minutes(_HEALTHY + _DOWN)
-            self.world.workers.later(self.down, shim.refuse_connections)
-            self.world.workers.later(broken, shim.accept_connections)
+        with supabase_spoiled(self.world, self.spoiled) as self.shim:
             yield
             # Few jobs may be done before it begins; the shim must not go away with its port closed.
             self.world.until("the outage ends", lambda: not self.spoiled.ends_in(), self.end + 60)
+
+    def on_worker(self, worker: Worker) -> None:
+        if self.began:
+            return
+        self.began = time.time()
+        self.spoiled.begin()
+        self.world.workers.later(self.down, self.shim.refuse_connections)
+        self.world.workers.later(self.options.minutes(_HEALTHY + _DOWN), self.shim.accept_connections)
 
     def judge(self, facts: Facts) -> list[str]:
         self.remarks.append(f"{sum(self.spoiled.met.values())} calls were spoiled: {dict(self.spoiled.met)}")

@@ -12,6 +12,7 @@ class NoFault(Scenario):
     name = "none"
     fault = "none"
     bound = "exactly 1.00 task per job"
+    solo = False
 
     def judge(self, facts: Facts) -> list[str]:
         self.remarks.append(f"a worker lives {self.world.workers.life:.1f} s (median)")

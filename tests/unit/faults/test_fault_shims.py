@@ -159,6 +159,12 @@ def test_s3_refuses_in_its_own_words(bucket: Any, moto: str, fault: Fault) -> No
     assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) == (fault.status, fault.code)
 
 
+def test_the_size_of_an_object_passes(bucket: Any, moto: str) -> None:
+    bucket.put_object(Bucket=BUCKET, Key="a", Body=BIG)
+    with s3.FaultyS3(moto, begun()) as relay:
+        assert client("s3", relay.url).head_object(Bucket=BUCKET, Key="a")["ContentLength"] == len(BIG)
+
+
 def test_a_get_breaks_in_the_middle_of_its_body(bucket: Any, moto: str) -> None:
     bucket.put_object(Bucket=BUCKET, Key="a", Body=BIG)
     with s3.FaultyS3(moto, begun(Rule(HALF, calls="GetObject"))) as relay:

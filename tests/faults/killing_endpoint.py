@@ -1,0 +1,68 @@
+"""A loopback proxy in front of ECS that kills the process that asked for a task, once the task has been started."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from tamma_local.relay import Relay
+
+from tests.e2e.faulty_endpoint import RUN_TASK
+
+_LISTEN_OR_GONE = "0"  # the inode of a socket that no process holds
+
+
+class KillingEndpoint(Relay):
+    """The first RunTask of each job is passed on and never answered: its caller dies by SIGKILL.
+
+    For a job in `twins` ECS seems to have forgotten the client token: a second task of the same attempt is started.
+    """
+
+    def __init__(self, target: str, twins: set[str], run_task: Callable[..., Any]) -> None:
+        super().__init__(target)
+        self.killed: dict[str, int] = {}  # job id → pid
+        self._twins, self._run_task = twins, run_task
+
+    async def answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        answer = await self.pass_on(request, body)
+        if request.headers.get("X-Amz-Target") != RUN_TASK:
+            return answer
+        asked = json.loads(body)
+        job_id = next(tag["value"] for tag in asked["tags"] if tag["key"] == "job_id")
+        if job_id in self.killed:
+            return answer
+        assert request.transport is not None
+        pid = owner(request.transport.get_extra_info("peername")[1])
+        self.killed[job_id] = pid
+        os.kill(pid, signal.SIGKILL)
+        if job_id in self._twins:
+            await asyncio.to_thread(self._run_task, **asked | {"clientToken": asked["clientToken"][::-1]})
+        request.transport.abort()
+        return answer
+
+
+def owner(port: int) -> int:
+    """Return the process whose end of a loopback connection has this port (Linux). Raises LookupError."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        # proc(5): sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode; a port is hexadecimal
+        fields = line.split()
+        if int(fields[1].rpartition(":")[2], 16) == port and fields[9] != _LISTEN_OR_GONE:
+            return _holder(f"socket:[{fields[9]}]")
+    raise LookupError(f"no process has the port {port}")
+
+
+def _holder(socket: str) -> int:
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            links = {str(link.readlink()) for link in folder.iterdir()}
+        except OSError:
+            continue  # it ended meanwhile, or is another user's
+        if socket in links:
+            return int(folder.parent.name)
+    raise LookupError(f"no process holds {socket}")
