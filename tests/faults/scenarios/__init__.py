@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
+from tests.faults.scenarios.bad_input import BadInput
 from tests.faults.scenarios.capacity import NoCapacity, Throttled
 from tests.faults.scenarios.database import SupabaseDown
 from tests.faults.scenarios.duplicates import Duplicates
@@ -25,6 +26,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         Duplicates,
         SupabaseDown,
         S3Errors,
+        BadInput,
         EventsDropped,
     )
 }  # fmt: skip

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from tests.faults.ledger import Facts
 from tests.faults.scenario import Scenario
 from tests.faults.shims import s3
-from tests.faults.shims.between import s3_spoiled
+from tests.faults.shims.between import workers_reach_s3_through
 from tests.faults.shims.plan import HALF, LOST, TORN, Plan, Rule
 
 
@@ -32,7 +32,7 @@ class S3Errors(Scenario):
 
     @contextmanager
     def injected(self) -> Iterator[None]:
-        with s3_spoiled(self.world, self.spoiled):
+        with workers_reach_s3_through(self.world, s3.FaultyS3(self.world.cloud.aws_endpoint_url, self.spoiled)):
             self.spoiled.begin()
             yield
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from tamma_local.relay import Relay
+
 from tests.e2e.pipeline import DISPATCHER
 from tests.faults.shims.ecs import FaultyEcs
 from tests.faults.shims.plan import Plan
-from tests.faults.shims.s3 import FaultyS3
 from tests.faults.shims.supabase import FaultySupabase
 from tests.faults.world import World
 
@@ -29,9 +30,9 @@ def ecs_spoiled(world: World, plan: Plan) -> Iterator[FaultyEcs]:
 
 
 @contextmanager
-def s3_spoiled(world: World, plan: Plan) -> Iterator[FaultyS3]:
+def workers_reach_s3_through[S3Shim: Relay](world: World, shim: S3Shim) -> Iterator[S3Shim]:
     """Put a shim between the workers and S3, by a revision of their task definition that names it."""
-    with FaultyS3(world.cloud.aws_endpoint_url, plan) as shim, _worker_told(world, AWS_ENDPOINT_URL_S3=shim.url):
+    with shim, _worker_told(world, AWS_ENDPOINT_URL_S3=shim.url):
         yield shim
 
 

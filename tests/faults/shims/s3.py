@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiohttp import web
+from tamma_local.relay import Relay
 
 from tests.faults.shims.faulty import FaultyRelay
 from tests.faults.shims.plan import Fault, refused
@@ -38,3 +39,18 @@ class FaultyS3(FaultyRelay):
     def refusal(self, fault: Fault) -> web.Response:
         text = f"<Error><Code>{fault.code}</Code><Message>Please reduce your request rate.</Message></Error>"
         return web.Response(status=fault.status, text=text, content_type="application/xml")
+
+
+class BoastfulS3(Relay):
+    """Says of some objects that they are larger than they are: nobody stores six gibibytes for a test."""
+
+    def __init__(self, target: str, size: int) -> None:
+        super().__init__(target)
+        self.names: set[str] = set()  # bucket and key
+        self._size = size
+
+    async def answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        answer = await self.pass_on(request, body)
+        if request.method == "HEAD" and request.path.lstrip("/") in self.names:
+            answer.headers["Content-Length"] = str(self._size)
+        return answer
