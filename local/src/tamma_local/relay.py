@@ -50,10 +50,9 @@ class Relay:
         async with self._session.request(
             request.method, url, data=body, headers=headers, allow_redirects=False, skip_auto_headers=_ADDED
         ) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
-            if request.method == "HEAD" and "Content-Length" in answer.headers:
-                kept["Content-Length"] = answer.headers["Content-Length"]  # of what GET would send: nothing to count
-                return web.Response(status=answer.status, headers=kept)
+            # The answer to HEAD has the length of a body that it does not bring.
+            hop = _HOP - {"content-length"} if request.method == "HEAD" else _HOP
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in hop}
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
