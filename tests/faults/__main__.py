@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 
@@ -18,6 +19,8 @@ def main(arguments: list[str]) -> int:
     except options.OptionsError as error:
         print(error, file=sys.stderr)
         return 2
+    # A run that is told to end takes its cloud away, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print(report.heading(asked), flush=True)
     results: list[Result] = []
     try:

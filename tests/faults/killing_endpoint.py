@@ -37,13 +37,14 @@ class KillingEndpoint(Relay):
         job_id = next(tag["value"] for tag in asked["tags"] if tag["key"] == "job_id")
         if job_id in self.killed:
             return answer
-        assert request.transport is not None
+        assert request.transport is not None  # its client waits for the answer
         pid = owner(request.transport.get_extra_info("peername")[1])
         self.killed[job_id] = pid
         os.kill(pid, signal.SIGKILL)
         if job_id in self._twins:
             await asyncio.to_thread(self._run_task, **asked | {"clientToken": asked["clientToken"][::-1]})
-        request.transport.abort()
+        if request.transport is not None:  # else the kernel has closed it for the dead process
+            request.transport.abort()
         return answer
 
 

@@ -108,7 +108,8 @@ def duplicates(facts: Facts) -> list[str]:
     found = []
     for job in facts.jobs:
         terminal = [(event["to_status"], event["attempt"]) for event in facts.terminal(job.job_id)]
-        if len(terminal) > 1:
+        # An operator may reopen what has failed; each life has one end.
+        if len(terminal) > 1 + facts.rows.get(job.job_id, {}).get("reopened", 0):
             found.append(f"{job.job_id} ended {len(terminal)} times: {terminal}")
         if facts.rows.get(job.job_id, {}).get("status") == "failed" and facts.manifest(job.job_id):
             found.append(f"{job.job_id} failed and has a published result")
@@ -126,9 +127,9 @@ def broken(scenario: Scenario, facts: Facts) -> list[str]:
     most, per_job = scenario.most_tasks_per_job, tasks_per_job(facts)
     if most is not None and per_job > most:
         found.append(f"{per_job:.3f} tasks per job, more than {most:.2f}")
-    slowest, bound = slowest_requeue(scenario, facts), scenario.requeue_seconds
-    if slowest is not None and bound is not None and slowest[0] > scenario.options.seconds(bound):
-        found.append(f"{slowest[1]} went on {slowest[0]:.1f} s after its death")
+    slowest, limit = slowest_requeue(scenario, facts), scenario.requeue_limit(scenario.options)
+    if slowest is not None and limit is not None and slowest[0] > limit:
+        found.append(f"{slowest[1]} went on {slowest[0]:.1f} s after its death, later than {limit:.1f} s")
     return found + scenario.judge(facts)
 
 

@@ -52,9 +52,9 @@ def table(results: list[Result], options: Options) -> str:
 
 def _cells(result: Result, options: Options) -> tuple[str, ...]:
     kind = result.scenario
-    bound = kind.bound
-    if kind.requeue_seconds is not None:
-        bound += f" (here {options.seconds(kind.requeue_seconds):g} s)"
+    limit, bound = kind.requeue_limit(options), kind.bound
+    if limit is not None:
+        bound += f" (here {limit:g} s)"
     return (
         f"{kind.name}: {kind.fault}", str(result.jobs), str(len(result.lost)), str(len(result.duplicates)),
         f"{result.tasks_per_job:.2f}", "-" if result.requeue is None else f"{result.requeue:.1f} s", bound,

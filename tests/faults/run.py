@@ -44,7 +44,7 @@ class Result:
 def run(kind: type[Scenario], world: World, options: Options) -> Result:
     """Run a scenario against the world and return what came of it."""
     began = time.monotonic()
-    jobs = make_jobs(kind.name, options.seed, options.jobs)
+    jobs = make_jobs(kind.name, options.seed, min(options.jobs, kind.most_jobs))
     prefix = jobs[0].job_id.rpartition("-")[0] + "-"
     scenario = kind(world, options, jobs)
     scenario.plan()
@@ -84,7 +84,7 @@ def _feed(scenario: Scenario, world: World, prefix: str) -> None:
     changes, moved = 0, time.monotonic()
     while waiting or sent:
         sent -= world.over(prefix)
-        while waiting and len(sent) < scenario.window:
+        while waiting and len(sent) < scenario.window and scenario.may_be_sent(waiting[0]):
             job = waiting.popleft()
             scenario.submit(job)
             sent.add(job.job_id)

@@ -34,9 +34,11 @@ class Scenario:
     name: ClassVar[str]
     fault: ClassVar[str]  # as the table says it
     bound: ClassVar[str] = "-"  # as the table says it; lost and duplicate effects are 0 everywhere
+    most_jobs: ClassVar[int] = 1_000_000  # more than these are not sent, however many are asked for
     window: ClassVar[int] = 8  # jobs that are under way at once
     most_tasks_per_job: ClassVar[float | None] = None
-    requeue_seconds: ClassVar[float | None] = None  # from a death to the next attempt, before the time factor
+    requeue_seconds: ClassVar[float | None] = None  # from a death to the next attempt, as the contract has it
+    requeue_timers: ClassVar[float] = 0  # seconds of these in which the system waits by its own timers, at most
     outage_minutes: ClassVar[float] = 0  # how long nothing may move because of the fault, before the time factor
     may_be_set_aside: ClassVar[bool] = False  # whether messages of these jobs may be in the dead-letter queue
     solo: ClassVar[bool] = True  # whether it changes what other scenarios depend on, and cannot share the pipeline
@@ -48,6 +50,16 @@ class Scenario:
         self.deaths: list[Death] = []
         self.remarks: list[str] = []  # facts for the reader of the table, below it
 
+    @classmethod
+    def requeue_limit(cls, options: Options) -> float | None:
+        """Return the bound in seconds as measured: the contract's, less what the factor saves in the way's own timers.
+
+        Only waiting is compressed. Multiplying the whole bound would judge how fast this machine starts processes.
+        """
+        if cls.requeue_seconds is None:
+            return None
+        return cls.requeue_seconds - cls.requeue_timers + options.seconds(cls.requeue_timers)
+
     def plan(self) -> None:
         """Decide what happens to which job."""
 
@@ -55,6 +67,11 @@ class Scenario:
     def injected(self) -> Iterator[None]:
         """Keep the fault in place meanwhile."""
         yield
+
+    def may_be_sent(self, job: Job) -> bool:
+        """Say whether a job's time has come; jobs are sent in order."""
+        del job
+        return True
 
     def submit(self, job: Job) -> None:
         """Send a job."""

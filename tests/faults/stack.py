@@ -20,7 +20,7 @@ from tests.faults.options import Options
 _PATIENCE = 900  # seconds for one command: a first converge is 70 s of work for one core
 
 
-class StackError(Exception):
+class StackError(RuntimeError):
     """The cloud could not be brought up; the message holds the end of what the command said."""
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -42,7 +43,8 @@ class Workers:
     def __init__(self, cloud: Cloud, ecs: Any) -> None:
         self.listeners: list[Callable[[Worker], object]] = []
         self.alive: dict[str, Worker] = {}
-        self.most_at_once = 0
+        self.waited: dict[str, float] = {}
+        self._pids: dict[str, int] = {}
         self.problems: list[Exception] = []
         self._lives: list[float] = []
         self._ecs = ecs
@@ -67,6 +69,11 @@ class Workers:
     def life(self) -> float:
         """Return how many seconds a worker lives, as the median of those that have ended."""
         return statistics.median(self._lives[-200:]) if len(self._lives) >= 3 else _FIRST_LIFE
+
+    def own_seconds(self, task: dict[str, Any]) -> float:
+        """Return how long a stopped task lived by ECS, less the time that its process waited for a core."""
+        lived = (task["stoppedAt"] - task["startedAt"]).total_seconds()
+        return float(lived - self.waited.get(task["taskArn"], 0.0))
 
     def later(self, seconds: float, action: Action) -> None:
         """Do something in so many seconds, in this thread."""
@@ -101,12 +108,24 @@ class Workers:
         now = time.time()
         for container in [it for it in self.alive if it not in listed]:
             self._lives.append(now - self.alive.pop(container).seen)
+            self._pids.pop(container, None)
         labels = {it: listed[it].get("com.amazonaws.ecs.task-arn", "") for it in listed if it not in self.alive}
         for worker in self._recognised({it: arn for it, arn in labels.items() if arn}, now):
             self.alive[worker.container] = worker
+            state = self._engine.get(f"/containers/{worker.container}/json").json().get("State", {})
+            self._pids[worker.container] = int(state.get("Pid", 0))
             for listener in list(self.listeners):
                 listener(worker)
-        self.most_at_once = max(self.most_at_once, len(self.alive))
+        for worker in self.alive.values():
+            self._note_waiting(worker)
+
+    def _note_waiting(self, worker: Worker) -> None:
+        """Note how long the process has been ready to run without a core: no fault of its own on a busy machine."""
+        try:
+            fields = Path(f"/proc/{self._pids[worker.container]}/schedstat").read_text().split()
+        except OSError:
+            return  # it has ended, or this is no Linux and the machine's load is not taken into account
+        self.waited[worker.task_arn] = int(fields[1]) / 1e9  # nanoseconds, Documentation/scheduler/sched-stats.rst
 
     def _recognised(self, new: dict[str, str], now: float) -> list[Worker]:
         if not new:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
+<<<<<<< HEAD
 from tests.faults.scenarios.bad_input import BadInput
 from tests.faults.scenarios.capacity import NoCapacity, Throttled
 from tests.faults.scenarios.database import SupabaseDown
+=======
+from tests.faults.scenarios.deployment import Deployment
+>>>>>>> faults
 from tests.faults.scenarios.duplicates import Duplicates
 from tests.faults.scenarios.events_dropped import EventsDropped
+from tests.faults.scenarios.everything import Everything
 from tests.faults.scenarios.kills import Kills
 from tests.faults.scenarios.lambda_dies import LambdaDies
 from tests.faults.scenarios.none import NoFault
+from tests.faults.scenarios.redrive import Redrive
 from tests.faults.scenarios.spot import Spot
 from tests.faults.scenarios.storage import S3Errors
 
@@ -27,6 +33,9 @@ SCENARIOS: dict[str, type[Scenario]] = {
         SupabaseDown,
         S3Errors,
         BadInput,
+        Redrive,
         EventsDropped,
+        Deployment,
+        Everything,
     )
 }  # fmt: skip

@@ -21,6 +21,7 @@ class EventsDropped(Scenario):
     fault = "100 % of events dropped, 20 % of workers killed or interrupted"
     bound = "the sweeper recovers all <= 5 min"
     requeue_seconds = 300
+    requeue_timers = 180 + 60 + 10  # the lease of a task that starts, a sweep, the delay after a crash
     sigkills = True
 
     def plan(self) -> None:

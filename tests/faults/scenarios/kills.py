@@ -18,6 +18,7 @@ class Kills(Scenario):
     bound = "<= 1.15 tasks per job, requeued <= 60 s"
     most_tasks_per_job = 1.15
     requeue_seconds = 60
+    requeue_timers = 10  # the delay after a crash
     sigkills = True
     solo = False
 
