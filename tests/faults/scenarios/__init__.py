@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
-<<<<<<< HEAD
 from tests.faults.scenarios.bad_input import BadInput
 from tests.faults.scenarios.capacity import NoCapacity, Throttled
 from tests.faults.scenarios.database import SupabaseDown
-=======
 from tests.faults.scenarios.deployment import Deployment
->>>>>>> faults
 from tests.faults.scenarios.duplicates import Duplicates
 from tests.faults.scenarios.events_dropped import EventsDropped
 from tests.faults.scenarios.everything import Everything
