@@ -24,7 +24,7 @@ def messages(job_id: str) -> list[tuple[str, str]]:
         (json.dumps(_fields(job_id)), "string"),
         ("[" * 7000 + "]" * 7000, "JSON"),
         # Too much
-        (_fields(job_id, more="x" * 200_000), "at most"),
+        (_fields(job_id, more="x" * 250_000), "at most"),
         ("[" * 100_000 + "]" * 100_000, "at most"),
         # Not JSON, though Python reads it
         (f'{opened}, "attempt": NaN}}', "JSON"),

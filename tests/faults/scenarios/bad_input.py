@@ -154,7 +154,13 @@ class BadInput(Scenario):
         words = dict(self.sent.values())
         found = [f"{name}: set aside {groups[name]} times" for name in words if groups[name] != 1]
         found += [f"{it.group}: {it.reason!r}" for it in letters if words.get(it.group, "?") not in it.reason]
-        found += [f"{it.group}: its body was changed" for it in letters if it.body != bodies[it.group]]
+        # A body that is no job's and larger than any needs to be is cut, and the reason says so.
+        found += [
+            f"{it.group}: its body was changed"
+            for it in letters
+            if it.body != bodies[it.group]
+            and not ("cut to its first" in it.reason and it.body and bodies[it.group].startswith(it.body))
+        ]
         return found + [
             f"{name}: {deliveries[message_id]} deliveries"
             for message_id, (name, _word) in self.sent.items()

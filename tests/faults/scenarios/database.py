@@ -17,7 +17,8 @@ from tests.faults.workers import Worker
 
 # Minutes before the factor; healthy ones count from the first worker, so that work is in progress when it begins.
 _HEALTHY, _DOWN, _BROKEN, _SLOW = 0.25, 5.0, 2.0, 2.0
-_RIGHT_AFTER = 60  # seconds before the factor
+_RIGHT_AFTER = 60  # seconds, by the contract
+_HIDDEN = 45  # seconds of these for which a returned message may be hidden: the only timer in the way
 _WORKERS_CALL = 10  # seconds before the factor that a worker waits for an answer
 
 
@@ -69,8 +70,11 @@ class SupabaseDown(Scenario):
         recovered = self.began + self.end
         late = [self._late(facts, job_id, recovered) for job_id in facts.rows]
         lateness = [seconds for seconds in late if seconds is not None]
-        self.remarks.append(f"latest status: right {max(lateness, default=0):.1f} s after the recovery")
-        bound = self.options.seconds(_RIGHT_AFTER)
+        # Only waiting is compressed, see Scenario.requeue_limit.
+        bound = _RIGHT_AFTER - _HIDDEN + self.options.seconds(_HIDDEN)
+        self.remarks.append(
+            f"latest status: right {max(lateness, default=0):.1f} s after the recovery (bound {bound:g} s)"
+        )
         found += [
             f"{job_id} was told {seconds:.1f} s after the recovery what had become of it"
             for job_id, seconds in zip(facts.rows, late, strict=True)

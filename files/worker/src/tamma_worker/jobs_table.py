@@ -87,7 +87,8 @@ class JobsTable:
 
     def _insist(self, function: str, parameters: dict[str, Any], patience: float | None = None) -> Any:
         limit = self._timing.patience if patience is None else patience
-        for number in attempts(limit, time.sleep):  # a service that is down offers no condition to wait for
+        # a service that is down offers no condition to wait for
+        for number in attempts(limit, time.sleep, self._timing.longest_pause):
             try:
                 return self._call(function, parameters)
             except NoAnswerError as error:
