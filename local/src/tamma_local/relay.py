@@ -55,12 +55,13 @@ class Relay:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in hop}
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Read the request and return what the client gets; for subclasses that do not even read all of it."""
         return await self.answer(request, await request.read())
 
     async def _start(self) -> None:
         app = web.Application(client_max_size=0)  # none: a layer is a request of many megabytes
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", "/{path:.*}", self.handle)
         self._session = aiohttp.ClientSession(
             auto_decompress=False, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None)
         )
