@@ -187,18 +187,20 @@ def _rate_limits(job: Job) -> list[Limit]:
 def _function_limits(job: Job) -> list[Limit]:
     stack, dispatch, reconcile = job.stack, job.guess("dispatch_seconds"), job.guess("reconcile_seconds")
     lanes, events = stack.number("dispatch_max_concurrency"), stack.reconciler_concurrency
+    # The message groups of a batch are dispatched at the same time.
+    batch = stack.number("dispatch_batch_size")
     account = job.figures.quota["lambda_concurrency"].value
     together = "raise it together with the quota of RunTask, never before"
     by_group = "group = `job_id`; a user's id only where order matters"
     in_role = "raise `maximum_concurrency` in `roles/dispatch`"
     rows = [
         ("One message group", "one batch at a time", 1 / dispatch, by_group),
-        ("Dispatcher", f"`dispatch_max_concurrency` {lanes:g}", lanes / dispatch, together),
+        ("Dispatcher", f"`dispatch_max_concurrency` {lanes:g}", lanes * batch / dispatch, together),
         ("Reconciler", f"{events} batches at once", events / reconcile, in_role),
         (
             "Lambda concurrency",
             f"{account:,.0f} at once, 10 in a new account",
-            account / (dispatch + reconcile),
+            account / (dispatch / batch + reconcile),
             "nothing to do, unless other functions of the account use it up",
         ),
     ]

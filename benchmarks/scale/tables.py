@@ -95,7 +95,8 @@ def _needs(job: Job) -> list[tuple[str, str, str]]:
     busiest, stack = rush(job, GOAL), job.stack
     starts = busiest.started * job.attempts
     vcpu, held = starts * job.running_seconds * job.vcpu, starts * job.address_seconds
-    lanes = math.ceil(starts * job.guess("dispatch_seconds"))
+    groups = math.ceil(starts * job.guess("dispatch_seconds"))
+    lanes = math.ceil(groups / stack.number("dispatch_batch_size"))
     set_lanes = stack.number("dispatch_max_concurrency")
     reads = job.figures.quota["parameter_reads_per_second"].value
     return [
@@ -108,7 +109,7 @@ def _needs(job: Job) -> list[tuple[str, str, str]]:
         ("batches at once", f"{lanes}", f"`dispatch_max_concurrency` is {set_lanes:g}"),
         ("reads of Parameter Store", f"{starts * SECRET_READS:.0f}/s", f"an account has {reads:g}/s by default"),
         ("writes to the database", f"{busiest.started * job.writes:.0f}/s", "the plan of Supabase"),
-        ("message groups in flight", f"at least {lanes}", "group = `job_id`"),
+        ("message groups in flight", f"at least {groups}", "group = `job_id`"),
     ]
 
 

@@ -78,7 +78,7 @@ def test_addresses_are_those_of_the_subnets_that_tasks_use(job: Job) -> None:
 def test_limits_are_ordered_and_scale_with_their_cause(job: Job) -> None:
     order = [limit.jobs_per_day for limit in limits(job)]
     assert order == sorted(order)
-    assert allowed(with_variables(job, dispatch_max_concurrency=10), "Dispatcher") == 2 * allowed(job, "Dispatcher")
+    assert allowed(with_variables(job, dispatch_max_concurrency=4), "Dispatcher") == 2 * allowed(job, "Dispatcher")
     assert allowed(with_variables(job, compute_worker_cpu=2048), "Fargate vCPU, Spot") == pytest.approx(
         allowed(job, "Fargate vCPU, Spot") / 2
     )
