@@ -16,7 +16,7 @@ export UV_SYSTEM_CERTS := true
 PIP_INSTALL := $(UV) pip install --quiet --require-hashes --compile-bytecode
 
 ##@ The embedded cloud
-.PHONY: demo up down reset status env logs
+.PHONY: demo up down reset env logs
 demo: setup ## Bring everything up and clean a recording: make demo [FILE=talk.wav]
 	@python -m tamma_demo $(if $(value FILE),--file '$(subst ','\'',$(value FILE))')
 
@@ -28,9 +28,6 @@ down: local-only ## Stop the embedded cloud; its state is kept
 
 reset: local-only ## Stop the embedded cloud and delete its state
 	@python -m tamma_local reset
-
-status: local-only ## Show what runs where
-	@python -m tamma_local status
 
 env: local-only ## Print export lines that point any AWS or Supabase tool at it
 	@python -m tamma_local env
@@ -44,12 +41,14 @@ local-only:
 
 ##@ The stack, on the embedded cloud or with ENV=dev on AWS
 # Of Ansible's own output only what changes or fails; the summary at its end says the rest. Set to true for everything.
-converge plan plan-check teardown: export ANSIBLE_STDOUT_CALLBACK ?= changes_only
-converge plan plan-check teardown: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
-converge plan plan-check teardown: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
+converge plan plan-check teardown redrive retry-job cancel-job: export ANSIBLE_STDOUT_CALLBACK ?= changes_only
+converge plan plan-check teardown redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
+converge plan plan-check teardown redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
 
-.PHONY: converge plan plan-check teardown image presign-key verify
+.PHONY: converge plan plan-check teardown image presign-key verify status redrive retry-job cancel-job
 INVENTORY := -i inventories/$(ENV)
+# A variable of this make as one word for the shell, and then one value for Ansible.
+quoted = '"$(subst ','\'',$(value $(1)))"'
 READY := .venv/.run-ready $(if $(filter local,$(ENV)),running)
 
 .PHONY: running
@@ -74,11 +73,25 @@ presign-key: $(READY) ## Create the access key that the front end signs uploads 
 verify: $(READY) ## Check every resource with plain boto3
 	@ansible-playbook playbooks/verify.yml $(INVENTORY) $(ARGS)
 
+status: setup ## Show queues, tasks, jobs and failures: make status [STATUS_JSON=status.json]
+	@$(if $(filter local,$(ENV)),python -m tamma_local status; echo;) ANSIBLE_STDOUT_CALLBACK=community.general.null \
+		ansible-playbook playbooks/show_status.yml $(INVENTORY) $(if $(STATUS_JSON),-e status_json=$(call quoted,STATUS_JSON)) $(ARGS)
+
+redrive: $(READY) ## List dead letters, or try them again: make redrive [JOBS=id,id | ALL=true] [RATE=5] [ARGS=--check]
+	@ansible-playbook playbooks/redrive_dead_letters.yml $(INVENTORY) $(if $(JOBS),-e redrive_job_ids=$(call quoted,JOBS)) \
+		$(if $(ALL),-e redrive_all=$(call quoted,ALL)) $(if $(RATE),-e redrive_rate=$(call quoted,RATE)) $(ARGS)
+
+retry-job: $(READY) ## Give a failed job all its attempts again: make retry-job JOB=id
+	@ansible-playbook playbooks/retry_job.yml $(INVENTORY) $(if $(JOB),-e job_id=$(call quoted,JOB)) $(ARGS)
+
+cancel-job: $(READY) ## End a job that is not over, and stop its task: make cancel-job JOB=id
+	@ansible-playbook playbooks/cancel_job.yml $(INVENTORY) $(if $(JOB),-e job_id=$(call quoted,JOB)) $(ARGS)
+
 teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
 
 ##@ Tests
-.PHONY: test lint types unit contract molecule e2e faults faults-small interrupted bench-converge docs
+.PHONY: test lint types unit contract molecule e2e faults faults-small interrupted bench-converge bench-database docs
 TEST_READY := setup .venv/.test-ready
 
 # Molecule and the end-to-end tests mostly wait for one process at a time, so two kinds of tests share two cores well.
@@ -123,6 +136,10 @@ interrupted: $(TEST_READY) ## Kill a run after each of its writes, recover: make
 
 bench-converge: setup ## Measure beside Terraform: make bench-converge [ARGS="--runs 1 --calls"]
 	@python -m benchmarks.converge.run $(ARGS)
+
+ROWS ?= 10000000
+bench-database: setup ## Measure the jobs table, small and large: make bench-database [ROWS=100000]
+	@python -m benchmarks.database.run --rows $(ROWS) $(ARGS)
 
 docs: .venv/.run-ready ## Renew the generated documentation
 	@python docs/generate.py

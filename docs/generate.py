@@ -121,7 +121,7 @@ def _between_markers(path: Path, table: str) -> str:
 def _modules_page(root: Path) -> str:
     fragments = _fragments(root / "plugins/doc_fragments" / f"{_FRAGMENT}.py")
     intro = (
-        f"# Modules\n\n{_NOTE}\n\nOne kind of AWS resource each, in `library/`. "
+        f"# Modules\n\n{_NOTE}\n\nOne kind of AWS resource each, or one thing that operators do, in `library/`. "
         "An option that is not given is not managed: it is neither compared nor changed. "
         "Check mode writes nothing and says what would change; every change comes with a diff.\n"
     )

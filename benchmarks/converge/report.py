@@ -114,10 +114,10 @@ def _system() -> str:
         return platform.platform(terse=True)
 
 
-def write(page: Path, text: str) -> None:
+def write(page: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
     """Put a text between the page's markers."""
-    before, found, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, ends, after = rest.partition(END)
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, ends, after = rest.partition(end)
     if not (found and ends):
-        raise ValueError(f"{page} has no place for the results: put back {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"{page} has no place for the results: put back {begin} and {end}")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")

@@ -97,4 +97,4 @@ def sentence_of(what: str, text: str) -> str:
 
 def _joined(what: str, reason: str, step: str) -> str:
     parts = [" ".join(reason.split()).rstrip("."), step]
-    return f"{what}: {'; '.join(part for part in parts if part)}."
+    return f"{' '.join(what.split())}: {'; '.join(part for part in parts if part)}."

@@ -14,43 +14,31 @@ from ansible.module_utils.tamma.plan import Plan, State, difference, given, plan
 from botocore.exceptions import BotoCoreError, ClientError
 
 
-class Resource(ABC):
-    """A resource in normal form: our option names, real types, tags as a dict, sets sorted, policies canonical.
-
-    `find` returns all properties it can read; `create`, `update` and `delete` write. An option that is not given is not
-    managed: it is neither compared nor written.
-    """
+class Planned(ABC):
+    """What a module is about, and `run` carries out: something that is read, planned for, and then acted on."""
 
     kind: ClassVar[str]
     """What a person calls it, for example `SQS queue`."""
     identity: ClassVar[Mapping[str, Any]] = {"name": {"type": "str", "required": True}}
-    """Argument specification of the options that say which resource is meant."""
+    """Argument specification of the options that say which one is meant."""
     spec: ClassVar[Mapping[str, Any]]
-    """Argument specification of the properties, beside the identity, `state` and `tags`."""
+    """Argument specification of the properties, beside the identity."""
     controls: ClassVar[Mapping[str, Any]] = {}
-    """Argument specification of the options that steer a run and are no property of the resource."""
+    """Argument specification of the options that steer a run and are no property."""
     needed: ClassVar[tuple[str, ...]] = ()
-    """Options without which the resource cannot be present."""
-    immutable: ClassVar[Mapping[str, str]] = {}
-    """Properties that AWS cannot change, each with the next step for a person."""
-    computed: ClassVar[tuple[str, ...]] = ()
-    """Properties that AWS alone decides."""
-    renewed: ClassVar[tuple[str, ...]] = ()
-    """Properties that AWS decides anew with every change, such as the number of a version."""
+    """Options without which it cannot be present."""
     hidden: ClassVar[frozenset[str]] = frozenset()
     """Properties whose values must not be shown."""
-    taggable: ClassVar[bool] = True
 
     def __init__(self, params: Mapping[str, Any], connect: Callable[[str], Any]) -> None:
         """Take the module's parameters and a function that returns a boto3 client for a service."""
         self.params = params
         self._connect = connect
         self._clients: dict[str, Any] = {}
-        self._caller: dict[str, str] | None = None
 
     @property
     def name(self) -> str:
-        """What the resource is called in messages; its identity."""
+        """What it is called in messages; its identity."""
         return " ".join(str(self.params[option]) for option in self.identity)
 
     def client(self, service: str) -> Any:
@@ -59,6 +47,48 @@ class Resource(ABC):
             self._clients[service] = self._connect(service)
             lost.mind(self._clients[service])
         return self._clients[service]
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """Return the whole argument specification of the module."""
+        return {**cls.identity, **cls.spec, **cls.controls}
+
+    @abstractmethod
+    def plan(self) -> Plan:
+        """Read what is there and return what has to be done; writes nothing."""
+
+    @abstractmethod
+    def apply(self, plan: Plan) -> State:
+        """Carry a plan out and return the state afterwards."""
+
+    def report(self, plan: Plan, state: State) -> list[str]:
+        """Return lines that a person reads at the end of the run; most kinds have the summary alone.
+
+        In check mode `state` is what would be, and without a change it is what is.
+        """
+        del plan, state
+        return []
+
+
+class Resource(Planned):
+    """A resource in normal form: our option names, real types, tags as a dict, sets sorted, policies canonical.
+
+    `find` returns all properties it can read; `create`, `update` and `delete` write. An option that is not given is not
+    managed: it is neither compared nor written.
+    """
+
+    immutable: ClassVar[Mapping[str, str]] = {}
+    """Properties that AWS cannot change, each with the next step for a person."""
+    computed: ClassVar[tuple[str, ...]] = ()
+    """Properties that AWS alone decides."""
+    renewed: ClassVar[tuple[str, ...]] = ()
+    """Properties that AWS decides anew with every change, such as the number of a version."""
+    taggable: ClassVar[bool] = True
+
+    def __init__(self, params: Mapping[str, Any], connect: Callable[[str], Any]) -> None:
+        """Take the module's parameters and a function that returns a boto3 client for a service."""
+        super().__init__(params, connect)
+        self._caller: dict[str, str] | None = None
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of something in this account and region; STS says which account and partition that is."""
@@ -75,7 +105,7 @@ class Resource(ABC):
             state["tags"] = {str(key): str(value) for key, value in state["tags"].items()}
         return state
 
-    def check(self, desired: State) -> None:  # noqa: B027 - most kinds have nothing to refuse
+    def check(self, desired: State) -> None:
         """Refuse what AWS would refuse later, or what an emulator would let through.
 
         Raises RefusalError with a sentence that names the option and the next step.
@@ -136,7 +166,7 @@ class Resource(ABC):
                 raise RefusalError(f"{name} cannot be changed from {before!r} to {after!r} in place; {step}")
 
 
-def _carry_out(fresh: Callable[[], Resource], resource: Resource, plan: Plan) -> State:
+def _carry_out(fresh: Callable[[], Planned], resource: Planned, plan: Plan) -> State:
     """Apply a plan; when an answer is lost, or a creation meets its own result, plan anew and do what is left."""
     for pause in lost.PAUSES:
         try:
@@ -153,7 +183,7 @@ def _carry_out(fresh: Callable[[], Resource], resource: Resource, plan: Plan) ->
     return resource.apply(plan)
 
 
-def run(resource_class: type[Resource]) -> None:
+def run(resource_class: type[Planned]) -> None:
     """Be the module: plan, and act unless in check mode; every outcome shows a diff."""
     module = Module(
         argument_spec=resource_class.options(),
@@ -171,4 +201,5 @@ def run(resource_class: type[Resource]) -> None:
     except (RefusalError, BotoCoreError, ClientError) as error:
         module.fail_json(msg=sentence(f"{resource.kind} {resource.name}", error))
     diff = difference(resource.kind, resource.name, shown)
-    module.exit_json(changed=plan.changed, diff=diff, action=plan.action, resource=result)
+    report = {"report": lines} if (lines := resource.report(shown, result)) else {}
+    module.exit_json(changed=plan.changed, diff=diff, action=plan.action, resource=result, **report)

@@ -50,15 +50,18 @@ class Relay:
         async with self._session.request(
             request.method, url, data=body, headers=headers, allow_redirects=False, skip_auto_headers=_ADDED
         ) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP}
+            # The answer to HEAD has the length of a body that it does not bring.
+            hop = _HOP - {"content-length"} if request.method == "HEAD" else _HOP
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in hop}
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Read the request and return what the client gets; for subclasses that do not even read all of it."""
         return await self.answer(request, await request.read())
 
     async def _start(self) -> None:
         app = web.Application(client_max_size=0)  # none: a layer is a request of many megabytes
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", "/{path:.*}", self.handle)
         self._session = aiohttp.ClientSession(
             auto_decompress=False, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None)
         )

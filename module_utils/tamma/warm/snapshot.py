@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.tamma.calls import reads
+from ansible.module_utils.tamma.calls import looks, reads
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ClientError
@@ -115,7 +115,7 @@ class Snapshot:
 
     def _answer(self, model: Any, params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> Any:
         if not reads(model.name):
-            if self._reading_only:
+            if self._reading_only and not looks(model.name):
                 reason = "a preview does not write, this is an error of the module"
                 raise ClientError({"Error": {"Code": "CheckMode", "Message": reason}}, model.name)
             self._spoilt[0] = 1

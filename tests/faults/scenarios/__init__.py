@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from tests.faults.scenario import Scenario
+from tests.faults.scenarios.bad_input import BadInput
+from tests.faults.scenarios.capacity import NoCapacity, Throttled
+from tests.faults.scenarios.database import SupabaseDown
 from tests.faults.scenarios.deployment import Deployment
 from tests.faults.scenarios.duplicates import Duplicates
 from tests.faults.scenarios.events_dropped import EventsDropped
@@ -10,7 +13,9 @@ from tests.faults.scenarios.everything import Everything
 from tests.faults.scenarios.kills import Kills
 from tests.faults.scenarios.lambda_dies import LambdaDies
 from tests.faults.scenarios.none import NoFault
+from tests.faults.scenarios.redrive import Redrive
 from tests.faults.scenarios.spot import Spot
+from tests.faults.scenarios.storage import S3Errors
 
 SCENARIOS: dict[str, type[Scenario]] = {
     kind.name: kind
@@ -19,7 +24,13 @@ SCENARIOS: dict[str, type[Scenario]] = {
         Kills,
         Spot,
         LambdaDies,
+        Throttled,
+        NoCapacity,
         Duplicates,
+        SupabaseDown,
+        S3Errors,
+        BadInput,
+        Redrive,
         EventsDropped,
         Deployment,
         Everything,

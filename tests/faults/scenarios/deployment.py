@@ -28,7 +28,7 @@ _CHANGED = (
 
 
 class Deployment(Scenario):
-    """Two hundred jobs: some before, some while new worker and functions are deployed, some while they go back."""
+    """Two hundred jobs: some before, some while a new worker and functions are deployed, some while they go back."""
 
     name = "deployment"
     fault = "deployment and rollback while jobs run"

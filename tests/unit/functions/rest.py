@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -39,10 +40,11 @@ class RestOverDatabase(httpx.BaseTransport):
 
     def _query(self, request: httpx.Request) -> Any:
         if request.url.path == "/rest/v1/jobs":
-            assert request.url.params["limit"] == "1"
-            job_id = request.url.params["job_id"].removeprefix("eq.")
-            query = "select coalesce(json_agg(job), '[]') as answer from public.jobs as job where job_id = %(job_id)s"
-            return self._one(query, {"job_id": job_id})
+            operator, _, value = request.url.params["job_id"].partition(".")
+            assert operator == "in" or request.url.params["limit"] == "1"
+            wanted = next(csv.reader([value.strip("()")])) if operator == "in" else [value]
+            query = "select coalesce(json_agg(job), '[]') as answer from public.jobs as job where job_id = any(%(ids)s)"
+            return self._one(query, {"ids": wanted})
         function = request.url.path.removeprefix("/rest/v1/rpc/")
         assert re.fullmatch("[a-z_]+", function)
         parameters = {key: _untyped(value) for key, value in json.loads(request.read()).items()}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from job_message import parse
+from psycopg.types.json import Jsonb
 from queues import Queues
 from reconciling import Reconciler
 from results import Results
@@ -392,6 +393,33 @@ def test_sweep_sends_retries_that_are_due_again_and_again_until_claimed(world: W
     assert world.claim(attempt=2)
     assert world.send(SWEEP) == []
     assert len(sent(world.sqs, JOBS)) == 2
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_sweep_offers_a_queued_job_whose_message_never_came(world: World, released: bool) -> None:
+    world.database.service.execute("insert into public.jobs (job_id, s3_key) values ('job', 'uploads/a.wav')")
+    if released:  # the dispatcher gave the attempt back, and its message was deleted with a duplicate
+        assert world.claim()
+        assert world.database.call("release_job", p_job_id="job", p_attempt=1)
+    assert world.send(SWEEP) == []
+    assert sent(world.sqs, JOBS) == []
+    world.database.make_due("job")
+    assert world.send(SWEEP, SWEEP) == []
+    (offered,) = sent(world.sqs, JOBS)
+    message = parse(offered["MessageBody"])
+    assert (message.job_id, message.attempt, message.s3_key) == ("job", 1, "uploads/a.wav")
+    world.run()
+    assert world.database.call("complete_job", p_job_id="job", p_attempt=1, p_outputs=Jsonb({}))
+    assert world.send(SWEEP) == []
+    assert len(sent(world.sqs, JOBS)) == 1
+
+
+def test_sweep_offers_a_reopened_job(world: World) -> None:
+    world.run()
+    assert world.database.call("fail_job", p_job_id="job", p_attempt=1, p_error_code="x", p_error_message="No.")
+    assert world.database.call("reopen_job", p_job_id="job", p_attempt=1)
+    assert world.send(SWEEP) == []
+    assert [message["MessageDeduplicationId"] for message in sent(world.sqs, JOBS)] == ["job.2"]
 
 
 def test_sweep_goes_on_beyond_one_page(world: World) -> None:

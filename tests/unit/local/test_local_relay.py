@@ -33,6 +33,8 @@ def upstream(came: list[dict[str, Any]]) -> Iterator[str]:
         came.append({"path": request.raw_path, "headers": dict(request.headers), "body": body})
         if request.path == "/together":
             await asyncio.wait_for(barrier.wait(), _SECONDS)
+        if request.method == "HEAD":
+            return web.Response(headers={"Content-Length": "42"})
         return web.Response(status=404 if request.path == "/missing" else 200, body=body, headers={"X-Theirs": "yes"})
 
     async def start() -> tuple[web.AppRunner, asyncio.Barrier]:
@@ -72,6 +74,14 @@ def test_path_host_headers_and_body_arrive_as_they_were() -> None:
         assert headers["Host"] == urlsplit(relay.url).netloc
         assert (headers["Content-Encoding"], headers["X-Signed"]) == ("gzip", "1")
         assert "User-Agent" not in headers
+
+
+def test_the_answer_to_head_keeps_its_length() -> None:
+    with upstream([]) as url, Relay(url) as relay:
+        connection = HTTPConnection(urlsplit(relay.url).netloc, timeout=_SECONDS)
+        connection.request("HEAD", "/object")
+        answer = connection.getresponse()
+        assert (answer.getheader("Content-Length"), answer.read()) == ("42", b"")
 
 
 def test_requests_at_the_same_time_do_not_wait_for_each_other() -> None:

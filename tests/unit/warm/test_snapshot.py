@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 import tests.ansible_modules  # noqa: F401 - makes ansible.module_utils.tamma importable
 from tests.unit.warm.conftest import POLICY, Endpoint
 
+from ansible.module_utils.tamma import calls  # isort: skip
 from ansible.module_utils.tamma.warm import snapshot  # isort: skip
 
 WHO = ("sts", "GetCallerIdentity", {})
@@ -176,3 +177,15 @@ def test_a_damaged_record_is_as_good_as_none(tmp_path: Path, content: str) -> No
     (tmp_path / "record").write_text(content)
     assert snapshot.load(tmp_path / "record") == []
     assert snapshot.load(tmp_path / "missing") == []
+
+
+@pytest.mark.parametrize("operation", ["ReceiveMessage", "ChangeMessageVisibility", "ChangeMessageVisibilityBatch"])
+def test_looking_into_a_queue_is_let_through_and_not_asked_ahead(operation: str) -> None:
+    assert calls.looks(operation)
+    assert not calls.reads(operation)
+
+
+@pytest.mark.parametrize("operation", ["SendMessage", "DeleteMessage", "PurgeQueue", "StopTask"])
+def test_a_preview_of_a_queue_neither_sends_nor_deletes(operation: str) -> None:
+    assert not calls.looks(operation)
+    assert not calls.reads(operation)

@@ -11,15 +11,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from tamma_worker import binaries, engine, job, settings, storage
+from tamma_worker import binaries, clean, engine, job, publish, settings, storage
+from tamma_worker.control import Control
 from tamma_worker.errors import ConfigurationError, TemporaryError
 from tamma_worker.publish import Publisher
 
+from tests.faults.shims import s3
+from tests.faults.shims.plan import LOST, TORN, Plan, Rule
 from tests.unit.worker import media
 from tests.unit.worker.cloud import SERVICE_KEY, TASK_ARN
 from tests.unit.worker.conftest import DERIVED, RAW, Cloud
@@ -136,21 +140,16 @@ def test_a_published_manifest_is_committed_without_work(cloud: Cloud) -> None:
 
 
 def test_what_killed_attempts_left_goes_and_what_is_published_stays(cloud: Cloud) -> None:
-    manifest = {"job_id": "job-1", "attempt": 2, "outputs": {}}
-    cloud.s3.put_object(Bucket=DERIVED, Key=MANIFEST, Body=json.dumps(manifest).encode())
     job = MANIFEST.removesuffix("manifest.json")
     kept, foreign = f"{job}2/audio.m4a", "derived/job-10/1/audio.m4a"
+    manifest = {"job_id": "job-1", "attempt": 2, "outputs": {"audio": {"key": kept}}}
+    cloud.s3.put_object(Bucket=DERIVED, Key=MANIFEST, Body=json.dumps(manifest).encode())
     for key in (kept, foreign, f"{job}1/audio.m4a", f"{job}20/audio.m4a"):
         cloud.s3.put_object(Bucket=DERIVED, Key=key, Body=b"sound")
     cloud.s3.create_multipart_upload(Bucket=DERIVED, Key=f"{job}1/report.json")
     assert run(cloud, ATTEMPT="3") == 0
     assert cloud.objects() == {MANIFEST, kept, foreign}
     assert cloud.unfinished() == []
-
-
-def test_a_first_attempt_looks_for_no_leftovers(cloud: Cloud) -> None:
-    publisher = Publisher(None, settings.read(cloud.environment))  # type: ignore[arg-type]  # it must not be called
-    publisher.clear_leftovers({"job_id": "job-1", "attempt": 1, "outputs": {}})
 
 
 def test_a_faster_twin_wins_and_our_outputs_go(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +179,34 @@ def test_our_own_manifest_is_recognised_when_the_answer_was_lost(cloud: Cloud, t
 def test_a_commit_that_cannot_be_said_keeps_what_was_published(cloud: Cloud, talk: bytes) -> None:
     cloud.put(talk)
     cloud.supabase.broken["complete_job"] = 1000
-    assert run(cloud) == 75
+    told = settings.read({**cloud.environment, "TAMMA_TIME_SCALE": str(SCALE)})
+    told = replace(told, timing=replace(told.timing, commit_patience=1))
+    assert job.Task(told).run() == 75
     assert cloud.objects() == ALL
+    assert cloud.supabase.named("retry_job") == []
+
+
+def test_a_published_result_is_committed_after_an_outage_longer_than_the_patience(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    up_again = []
+
+    def down_for_longer(_: object) -> Any:
+        up_again.append(time.monotonic())
+        long_enough = up_again[-1] - up_again[0] > 1.5 * told.timing.patience
+        return True if long_enough else {"message": "not yet"}
+
+    cloud.supabase.answers["complete_job"] = down_for_longer
+    told = settings.read({**cloud.environment, "TAMMA_TIME_SCALE": str(SCALE)})
+    assert job.Task(told).run() == 0
+    assert cloud.supabase.named("retry_job") == []
+
+
+@pytest.mark.parametrize("page", [{"message": "welcome"}, "<html>", 1, None, []])
+def test_what_is_no_answer_does_not_pass_for_one(cloud: Cloud, page: Any) -> None:
+    cloud.supabase.answers["start_job"] = page
+    told = settings.read({**cloud.environment, "TAMMA_TIME_SCALE": str(SCALE)})
+    assert job.Task(replace(told, timing=replace(told.timing, patience=0.1))).run() == 75
+    assert {name for name, _ in cloud.supabase.calls} == {"start_job", "retry_job"}
 
 
 def test_a_short_outage_of_supabase_is_waited_out(cloud: Cloud, talk: bytes) -> None:
@@ -275,10 +300,10 @@ def test_an_outage_of_s3_is_temporary_and_leaves_nothing(
     def failing(told: settings.Settings) -> Any:
         s3 = client(told)
 
-        def upload_part(**_: Any) -> Any:
-            raise ClientError({"Error": {"Code": "SlowDown"}}, "UploadPart")
+        def put_object(**_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "SlowDown"}}, "PutObject")
 
-        monkeypatch.setattr(s3, "upload_part", upload_part)
+        monkeypatch.setattr(s3, "put_object", put_object)
         return s3
 
     monkeypatch.setattr(storage, "client", failing)
@@ -290,6 +315,41 @@ def test_an_outage_of_s3_is_temporary_and_leaves_nothing(
         delay(120),
     )
     assert cloud.objects() == set()
+    assert cloud.unfinished() == []
+
+
+def test_a_published_result_is_all_that_stays_of_many_attempts(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    cloud.s3.put_object(Bucket=DERIVED, Key="derived/job-1/1/audio.m4a", Body=b"of a killed attempt")
+    cloud.s3.create_multipart_upload(Bucket=DERIVED, Key="derived/job-1/1/waveform.png")
+    cloud.s3.put_object(Bucket=DERIVED, Key="derived/job-10/1/audio.m4a", Body=b"of somebody else")
+    assert run(cloud, ATTEMPT="2") == 0
+    own = {f"derived/job-1/2/{name}" for name in ("audio.m4a", "waveform.png", "report.json")}
+    assert cloud.objects() == {*own, MANIFEST, "derived/job-10/1/audio.m4a"}
+    assert cloud.unfinished() == []
+
+
+def test_a_large_output_arrives_whole_through_broken_connections(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = os.urandom(12 << 20)  # two parts
+    (tmp_path / "audio.m4a").write_bytes(body)
+    monkeypatch.setattr(publish, "OUTPUTS", {"audio": ("audio.m4a", "audio/mp4")})
+    spoiled = Plan(3, [
+        Rule(TORN, 0.3, "UploadPart"), Rule(LOST, 0.3, "UploadPart"), Rule(s3.BUSY, 0.3, "*MultipartUpload"),
+        Rule(LOST, 0.5, "CreateMultipartUpload"), Rule(LOST, 0.5, "CompleteMultipartUpload"),
+    ])  # fmt: skip
+    spoiled.begin()
+    with s3.FaultyS3(cloud.environment["AWS_ENDPOINT_URL"], spoiled) as shim:
+        told = settings.read({**cloud.environment, "AWS_ENDPOINT_URL": shim.url})
+        publisher = Publisher(storage.client(told), told)
+        manifest = publisher.publish(publisher.upload(tmp_path, Control()))
+    assert spoiled.met.keys() >= {"UploadPart: torn", "CreateMultipartUpload: lost"}
+    Publisher(cloud.s3, told, _stumbled=True).tidy(manifest)
+    output = manifest["outputs"]["audio"]
+    assert cloud.s3.get_object(Bucket=DERIVED, Key=output["key"])["Body"].read() == body
+    assert output["sha256"] == hashlib.sha256(body).hexdigest()
+    assert cloud.objects() == {output["key"], MANIFEST}
     assert cloud.unfinished() == []
 
 
@@ -323,7 +383,7 @@ def test_an_unexpected_error_is_logged_and_retried(
     cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.put(talk)
-    monkeypatch.setattr(job, "clean", lambda *_: 1 / 0)
+    monkeypatch.setattr(clean, "clean", lambda *_: 1 / 0)
     assert run(cloud) == 75
     assert cloud.supabase.named("retry_job")[0]["p_error_code"] == "internal_error"
     assert "ZeroDivisionError" in caplog.text
@@ -423,4 +483,32 @@ def test_a_task_without_a_metadata_endpoint_has_a_name_of_its_own(cloud: Cloud) 
 def test_looking_for_an_object_tells_missing_from_unreachable(cloud: Cloud) -> None:
     told = settings.read({**cloud.environment, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
     with pytest.raises(TemporaryError):
-        storage.look(storage.client(told), RAW, "x")
+        storage.look(storage.client(told), RAW, "x", Control(), 0.0)
+
+
+def test_a_stumble_of_s3_does_not_cost_an_attempt(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.put(talk)
+    client, looks = storage.client, []
+
+    def stumbling(told: settings.Settings) -> Any:
+        s3 = client(told)
+        head = s3.head_object
+
+        def head_object(**options: Any) -> Any:
+            looks.append(options)
+            if len(looks) == 1:
+                raise ClientError({"Error": {"Code": "503"}}, "HeadObject")
+            return head(**options)
+
+        monkeypatch.setattr(s3, "head_object", head_object)
+        return s3
+
+    monkeypatch.setattr(storage, "client", stumbling)
+    assert run(cloud) == 0
+    assert len(looks) == 2
+
+
+@pytest.mark.parametrize(("name", "value"), [("SUPABASE_URL", "localhost"), ("SUPABASE_SERVICE_KEY", "a\nb")])
+def test_an_address_or_key_that_cannot_be_one_is_refused(name: str, value: str, cloud: Cloud) -> None:
+    with pytest.raises(ConfigurationError, match="not valid"):
+        run(cloud, **{name: value})

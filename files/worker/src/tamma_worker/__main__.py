@@ -1,5 +1,6 @@
 """Entry point: ``python -m tamma_worker`` is the task, ``python -m tamma_worker clean …`` the command line."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -15,6 +16,8 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def main(arguments: list[str]) -> int:
     """Run and turn every expected end into its exit code and one sentence on standard error."""
     signal.signal(signal.SIGTERM, _terminate)
+    # numpy starts a thread per core for linear algebra, of which there is none here
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if not arguments:
             from tamma_worker import job  # cloud libraries take a second to import: the laptop does not need them

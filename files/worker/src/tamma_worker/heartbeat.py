@@ -5,12 +5,9 @@ import threading
 import time
 from typing import Self
 
-import httpx
-from postgrest.exceptions import APIError
-
 from tamma_worker.control import Control
 from tamma_worker.errors import SupersededError
-from tamma_worker.jobs_table import JobsTable
+from tamma_worker.jobs_table import JobsTable, NoAnswerError
 from tamma_worker.settings import Timing
 
 log = logging.getLogger(__name__)
@@ -49,9 +46,9 @@ class Heartbeat:
     def _beat(self, progress: float) -> None:
         try:
             ours = self._table.heartbeat(round(progress, 3))
-        except (httpx.HTTPError, APIError) as error:
+        except NoAnswerError as error:
             # the next beat tries again; should the lease run out meanwhile, a later beat is told so
-            log.warning("heartbeat not delivered: %s", type(error).__name__)
+            log.warning("heartbeat not delivered: %s", error)
             return
         if not ours and not self._over.is_set():
             self._control.stop(SupersededError("another task owns this job now"))

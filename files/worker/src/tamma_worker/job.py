@@ -1,4 +1,8 @@
-"""One ECS task: takes the job, keeps its lease, does the work, and says itself how it ended before it exits."""
+"""One ECS task: takes the job, keeps its lease, does the work, and says itself how it ended before it exits.
+
+What the work needs (S3, samples, pictures) is imported once the job is ours: that takes longer than to take it, and a
+second task of the same attempt has to be gone at once.
+"""
 
 import json
 import logging
@@ -15,17 +19,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tamma_worker import errors, settings, storage
-from tamma_worker.clean import Stopwatch, clean
+from tamma_worker import errors, settings
 from tamma_worker.control import Control
 from tamma_worker.heartbeat import Heartbeat
 from tamma_worker.jobs_table import JobsTable
 from tamma_worker.presets import preset
-from tamma_worker.probe import check_size
-from tamma_worker.publish import Publisher
 from tamma_worker.settings import Settings
+
+if TYPE_CHECKING:
+    from tamma_worker.publish import Publisher
 
 log = logging.getLogger("tamma_worker")
 
@@ -67,7 +71,7 @@ class Task:
         self._control = Control()
         self._committing = False  # the manifest is being written: finishing beats starting over
         self._table = JobsTable(told, task_arn(told.metadata_url))
-        self._publisher = Publisher(storage.client(told), told)
+        self._publisher: Publisher | None = None  # what may have to be taken back
 
     def run(self) -> int:
         """Do everything; whatever happens, the row has been told before this returns, or could not be."""
@@ -76,7 +80,7 @@ class Task:
                 return self._attempt()
             except errors.SupersededError:
                 log.info("another task owns this job now: stopping")
-                self._publisher.take_back()
+                self._take_back()
                 return errors.EXIT_OK
             except errors.TerminatedError:
                 return self._interrupted()
@@ -91,46 +95,59 @@ class Task:
             log.info("the job is over or another task has it: nothing to do")
             return errors.EXIT_OK
         with Heartbeat(self._table, self._control, self._told.timing):
-            manifest = self._publisher.existing_manifest()
+            from tamma_worker import publish, storage
+
+            publisher = self._publisher = publish.Publisher(storage.client(self._told), self._told)
+            manifest = publisher.existing_manifest()
             if manifest is not None:  # an earlier attempt published and died before it could say so
                 log.info("attempt %s has published already", manifest.get("attempt"))
-                return self._commit(manifest)
+                return self._commit(publisher, manifest)
             with tempfile.TemporaryDirectory(prefix="tamma-") as scratch:
-                outputs = self._work(Path(scratch))
+                outputs = self._work(publisher, Path(scratch))
             self._committing = True
-            return self._commit(self._publisher.publish(outputs))
+            return self._commit(publisher, publisher.publish(outputs))
 
-    def _commit(self, manifest: dict[str, Any]) -> int:
+    def _commit(self, publisher: "Publisher", manifest: dict[str, Any]) -> int:
         """Say ``succeeded``. Losing here is harmless: whoever won committed the same manifest."""
         self._committing = True
         if not self._table.complete(manifest):
             log.info("the row was committed by another task")
-        self._publisher.clear_leftovers(manifest)
+        publisher.tidy(manifest)
         return errors.EXIT_OK
 
-    def _work(self, scratch: Path) -> dict[str, Any]:
+    def _work(self, publisher: "Publisher", scratch: Path) -> dict[str, Any]:
         """Fetch, clean and upload; gives the manifest."""
-        told, control, watch = self._told, self._control, Stopwatch()
+        from tamma_worker import clean, probe, storage
+
+        told, control, watch = self._told, self._control, clean.Stopwatch()
         chosen = preset(told.preset)
         with watch("fetch"):
-            stored = storage.look(self._publisher.s3, told.raw_bucket, told.s3_key)
-            check_size(stored.size, chosen)
+            patience = told.timing.transfer_patience
+            stored = storage.look(publisher.s3, told.raw_bucket, told.s3_key, control, patience)
+            probe.check_size(stored.size, chosen)
             if shutil.disk_usage(scratch).free < stored.size:
                 raise errors.TemporaryError("disk", "There is not enough disk space for this recording.")
             # the name carries nothing of the user's: only the content decides what the file is
             recording = scratch / "recording"
-            fetch = storage.Fetch(self._publisher.s3, told.raw_bucket, told.s3_key, stored)
-            fetch.to(recording, control, control.span(0.0, 0.02, "fetching"), told.timing.transfer_patience)
+            fetch = storage.Fetch(publisher.s3, told.raw_bucket, told.s3_key, stored)
+            fetch.to(recording, control, control.span(0.0, 0.02, "fetching"), patience)
         results = scratch / "results"
         results.mkdir()
-        report = clean(recording, results, chosen, control, watch)
+        report = clean.clean(recording, results, chosen, control, watch)
         log.info("cleaned in %s", json.dumps(report["timings_seconds"]))
-        return self._publisher.upload(results, control)
+        return publisher.upload(results, control)
+
+    def _take_back(self) -> None:
+        if self._publisher is not None:
+            self._publisher.take_back()
 
     def _ended(self, error: errors.WorkerError) -> int:
         """Tell the row how it ended, tidy up, and give the exit code."""
         log.error("%s", "\n".join([str(error), *getattr(error, "__notes__", [])]))
         code, timing = errors.EXIT_TEMPORARY, self._told.timing
+        if self._committing and error.code == "supabase_unreachable":
+            log.warning("the result is published: the exit code %d lets the reconciler commit it", code)
+            return code  # asking for another attempt could be heard the very moment Supabase is back
         # when Supabase has been waited for already, one more try is enough: the exit code says the same
         patience = 0.0 if error.code == "supabase_unreachable" else None
         try:
@@ -145,7 +162,7 @@ class Task:
                 self._retry("failure", error, delay, patience)
         except errors.TemporaryError:
             log.warning("the row could not be told; the exit code %d tells the reconciler", code)
-        self._publisher.take_back()
+        self._take_back()
         return code
 
     def _retry(self, reason: str, error: errors.WorkerError, delay: float, patience: float | None) -> None:
@@ -161,7 +178,7 @@ class Task:
             log.info("retry_job: %s", won)
         except errors.TemporaryError:
             log.warning("the row could not be told; the exit code tells the reconciler")
-        self._publisher.take_back()
+        self._take_back()
         return errors.EXIT_TERMINATED
 
     @contextmanager

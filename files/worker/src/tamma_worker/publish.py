@@ -1,4 +1,4 @@
-"""Outputs to S3: streamed parts under the attempt's own prefix, and the manifest that makes them visible, last."""
+"""Outputs to S3 under the attempt's own prefix, and the manifest that makes them visible, last."""
 
 import hashlib
 import json
@@ -26,6 +26,7 @@ OUTPUTS = {
     "report": (REPORT, "application/json"),
 }
 _PART = 8 << 20  # bytes: one part is in memory at a time; S3 wants 5 MiB or more, and 10,000 of them are 80 GB
+_PAGE = 1000  # keys in one answer of S3, more than all attempts of a job can leave
 _TAKEN = {"PreconditionFailed", "412"}  # If-None-Match: the key exists
 _BUSY = {"ConditionalRequestConflict", "409"}  # somebody is writing the key this moment
 
@@ -38,6 +39,7 @@ class Publisher:
     settings: Settings
     _keys: list[str] = field(default_factory=list)
     _open: dict[str, str] = field(default_factory=dict)  # key → upload id of an unfinished multipart upload
+    _stumbled: bool = False  # an upload was tried again: something may be there that we were not told of
 
     def upload(self, folder: Path, control: Control) -> dict[str, Any]:
         """Upload every output of ``folder`` and return the manifest that describes them (not yet written)."""
@@ -113,24 +115,24 @@ class Publisher:
             except (*Failure, OSError) as error:
                 log.warning("an output could not be deleted: %s", code_of(error))
 
-    def clear_leftovers(self, published: dict[str, Any]) -> None:
-        """Delete what other attempts have left beside the published one; a SIGKILL gives no time to tidy up.
+    def tidy(self, manifest: dict[str, Any]) -> None:
+        """Remove what other attempts of the job, or lost answers, have left beside the published result; best effort.
 
-        Only once there is a manifest: before, an attempt that is presumed dead might still publish. Best effort.
+        Nobody needs it any more: an attempt that is still under way will find the manifest taken.
         """
-        if self.settings.attempt == 1:
+        if self.settings.attempt == 1 and not self._stumbled:
             return
-        bucket, job = self.settings.derived_bucket, self.settings.job_prefix
-        kept = (self.settings.manifest_key, f"{job}{published['attempt']}/")
+        bucket, prefix = self.settings.derived_bucket, f"derived/{self.settings.job_id}/"
+        needed = {self.settings.manifest_key} | {output["key"] for output in manifest["outputs"].values()}
         try:
-            for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=job):
-                self._keys += [item["Key"] for item in page.get("Contents", []) if not item["Key"].startswith(kept)]
-            for upload in self.s3.list_multipart_uploads(Bucket=bucket, Prefix=job).get("Uploads", []):
-                if not upload["Key"].startswith(kept):
-                    self._open[upload["Key"]] = upload["UploadId"]
+            stored = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE).get("Contents", [])
+            uploads = self.s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix, MaxUploads=_PAGE).get("Uploads", [])
+            for key in {item["Key"] for item in stored} - needed:
+                self.s3.delete_object(Bucket=bucket, Key=key)
+            for upload in uploads:
+                self.s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         except (*Failure, OSError) as error:
-            log.warning("leftovers could not be listed: %s", code_of(error))
-        self.take_back()
+            log.warning("leftovers stay: %s", code_of(error))
 
     def _insist(self, path: Path, key: str, content_type: str, control: Control) -> dict[str, Any]:
         for number in attempts(self.settings.timing.transfer_patience, control.pause):
@@ -138,6 +140,7 @@ class Publisher:
                 return self._upload(path, key, content_type, control)
             except (*Failure, OSError) as error:
                 log.warning("uploading %s: try %d: %s", path.name, number, code_of(error))
+                self._stumbled = True
                 self._abort_quietly(key)
         raise TemporaryError("storage_unreachable", UNREACHABLE)
 
@@ -152,6 +155,24 @@ class Publisher:
             log.warning("an upload could not be aborted: %s", code_of(error))
 
     def _upload(self, path: Path, key: str, content_type: str, control: Control) -> dict[str, Any]:
+        size = path.stat().st_size
+        # Either it is there or it is not: what fits one part needs no upload that can stay unfinished.
+        send = self._put if size <= _PART else self._put_parts
+        return {
+            "key": key,
+            "bytes": size,
+            "sha256": send(path, key, content_type, control),
+            "content_type": content_type,
+        }
+
+    def _put(self, path: Path, key: str, content_type: str, control: Control) -> str:
+        control.check()
+        data = path.read_bytes()
+        self._note(key)
+        self.s3.put_object(Bucket=self.settings.derived_bucket, Key=key, Body=data, ContentType=content_type)
+        return hashlib.sha256(data).hexdigest()
+
+    def _put_parts(self, path: Path, key: str, content_type: str, control: Control) -> str:
         bucket, digest, parts = self.settings.derived_bucket, hashlib.sha256(), list["CompletedPartTypeDef"]()
         created = self.s3.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
         upload_id = self._open[key] = created["UploadId"]
@@ -162,12 +183,12 @@ class Publisher:
                 number = len(parts) + 1
                 part = self.s3.upload_part(Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data)
                 parts.append({"PartNumber": number, "ETag": part["ETag"]})
-        self._keys.append(key)  # before it exists: an interruption in between must not leave it behind
+        self._note(key)
         self.s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts})
         del self._open[key]
-        return {
-            "key": key,
-            "bytes": path.stat().st_size,
-            "sha256": digest.hexdigest(),
-            "content_type": content_type,
-        }
+        return digest.hexdigest()
+
+    def _note(self, key: str) -> None:
+        """Remember an output before it exists: an interruption in between must not leave it behind."""
+        if key not in self._keys:
+            self._keys.append(key)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tamma_worker.errors import ConfigurationError
+from tamma_worker.patience import LONGEST
 from tamma_worker.presets import DEFAULT
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -18,6 +19,9 @@ class Timing:
     lease: float = 120.0
     call: float = 10.0  # one request to Supabase
     patience: float = 90.0  # all tries of one request together: less than a lease
+    # All tries of the commit once the result is published: as long as the sweep leaves a task that is alive its attempt
+    commit_patience: float = 900.0
+    longest_pause: float = LONGEST  # between two tries of one request to Supabase
     progress: float = 15.0  # progress is sent at least that often while it moves
     last_words: float = 4.5  # after SIGTERM: the process is gone before 5 s have passed
     transfer_patience: float = 60.0  # how long S3 may fail without one byte arriving
@@ -33,6 +37,8 @@ class Timing:
             lease=lease * scale,
             call=base.call * scale,
             patience=base.patience * scale,
+            commit_patience=base.commit_patience * scale,
+            longest_pause=base.longest_pause * scale,
             progress=base.progress * scale,
             transfer_patience=base.transfer_patience * scale,
             missing_delay=base.missing_delay * scale,
@@ -60,19 +66,14 @@ class Settings:
     timing: Timing = field(default_factory=Timing)
 
     @property
-    def job_prefix(self) -> str:
-        """Where everything of this job is, with a slash at the end."""
-        return f"derived/{self.job_id}/"
-
-    @property
     def prefix(self) -> str:
         """Where this attempt's outputs go, with a slash at the end."""
-        return f"{self.job_prefix}{self.attempt}/"
+        return f"derived/{self.job_id}/{self.attempt}/"
 
     @property
     def manifest_key(self) -> str:
         """The object that makes a result visible, one for all attempts."""
-        return f"{self.job_prefix}manifest.json"
+        return f"derived/{self.job_id}/manifest.json"
 
 
 def read(environment: Mapping[str, str]) -> Settings:

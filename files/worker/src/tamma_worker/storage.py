@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -45,12 +45,19 @@ class StoredObject:
 
 
 def client(settings: Settings) -> "S3Client":
-    """Give an S3 client with signature version 4; credentials come from the task role through the environment."""
+    """Give an S3 client with signature version 4; credentials come from the task role through the environment.
+
+    botocore alone: what boto3 would load on top of it is not used.
+    """
     options: dict[str, Any] = {"signature_version": "s3v4", "connect_timeout": 5, "read_timeout": 20}
     options["retries"] = {"mode": "standard", "total_max_attempts": 4}
     if settings.s3_endpoint:  # bucket names as host names do not resolve beside a loopback address
         options["s3"] = {"addressing_style": "path"}
-    return boto3.client("s3", region_name=settings.region, endpoint_url=settings.s3_endpoint, config=Config(**options))
+    made: Any = botocore.session.get_session().create_client(  # typed for boto3 only
+        "s3", region_name=settings.region, endpoint_url=settings.s3_endpoint, config=Config(**options)
+    )
+    s3: S3Client = made
+    return s3
 
 
 def code_of(error: Exception) -> str:
@@ -60,15 +67,21 @@ def code_of(error: Exception) -> str:
     return type(error).__name__
 
 
-def look(s3: "S3Client", bucket: str, key: str) -> StoredObject:
-    """Ask for size and ETag before any byte is fetched. Raises MissingInputError or TemporaryError."""
-    try:
-        head = s3.head_object(Bucket=bucket, Key=key)
-    except Failure as error:
-        if code_of(error) in {"404", "NoSuchKey", "NotFound"}:
-            raise MissingInputError("missing_input", MISSING) from error
-        raise TemporaryError("storage_unreachable", UNREACHABLE) from error
-    return StoredObject(head["ContentLength"], head["ETag"])
+def look(s3: "S3Client", bucket: str, key: str, control: Control, patience: float) -> StoredObject:
+    """Ask for size and ETag before any byte is fetched; a failing S3 has ``patience`` seconds.
+
+    Raises MissingInputError or TemporaryError.
+    """
+    for number in attempts(patience, control.pause):
+        try:
+            head = s3.head_object(Bucket=bucket, Key=key)
+        except Failure as error:
+            if code_of(error) in {"404", "NoSuchKey", "NotFound"}:
+                raise MissingInputError("missing_input", MISSING) from error
+            log.warning("looking at the recording: try %d: %s", number, code_of(error))
+        else:
+            return StoredObject(head["ContentLength"], head["ETag"])
+    raise TemporaryError("storage_unreachable", UNREACHABLE)
 
 
 class Fetch:

@@ -1,0 +1,1 @@
+../../files/lambda/shared/job_message.py
