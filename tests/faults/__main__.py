@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults import options, report, stack
@@ -29,11 +30,10 @@ def main(arguments: list[str]) -> int:
         with stack.running(asked) as cloud, World(cloud, asked) as world:
             for group in _groups(asked):
                 print(f"{time.strftime('%H:%M:%S')} {', '.join(kind.name for kind in group)} ...", flush=True)
-                with ThreadPoolExecutor(len(group)) as together:
-                    for result in together.map(lambda kind: run(kind, world, asked), group):
-                        results.append(result)
-                        said = "held" if result.held else "BROKEN"
-                        print(f"  {result.scenario.name}: {said} after {result.seconds:.0f} s", flush=True)
+                for result in _run(group, world, asked):
+                    results.append(result)
+                    said = "held" if result.held else "BROKEN"
+                    print(f"  {result.scenario.name}: {said} after {result.seconds:.0f} s", flush=True)
     except stack.StackError as error:
         print(error, file=sys.stderr)
         return 2
@@ -42,6 +42,15 @@ def main(arguments: list[str]) -> int:
         results.sort(key=lambda result: list(SCENARIOS).index(result.scenario.name))
         print(f"\n{report.heading(asked)}\n\n{report.table(results, asked)}" if results else "Nothing was measured.")
     return 0 if all(result.held for result in results) else 1
+
+
+def _run(group: list[type[Scenario]], world: World, asked: options.Options) -> Iterator[Result]:
+    """Yield the results of scenarios that run at the same time; one by itself can be interrupted at once."""
+    if len(group) == 1:
+        yield run(group[0], world, asked)
+        return
+    with ThreadPoolExecutor(len(group)) as together:
+        yield from together.map(lambda kind: run(kind, world, asked), group)
 
 
 def _groups(asked: options.Options) -> list[list[type[Scenario]]]:

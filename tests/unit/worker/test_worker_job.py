@@ -152,11 +152,6 @@ def test_what_killed_attempts_left_goes_and_what_is_published_stays(cloud: Cloud
     assert cloud.unfinished() == []
 
 
-def test_a_first_attempt_looks_for_no_leftovers(cloud: Cloud) -> None:
-    publisher = Publisher(None, settings.read(cloud.environment))  # type: ignore[arg-type]  # it must not be called
-    publisher.tidy({"job_id": "job-1", "attempt": 1, "outputs": {}})
-
-
 def test_a_faster_twin_wins_and_our_outputs_go(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.put(talk)
     twin = {"job_id": "job-1", "attempt": 7, "outputs": {}}

@@ -66,19 +66,14 @@ class Settings:
     timing: Timing = field(default_factory=Timing)
 
     @property
-    def job_prefix(self) -> str:
-        """Where everything of this job is, with a slash at the end."""
-        return f"derived/{self.job_id}/"
-
-    @property
     def prefix(self) -> str:
         """Where this attempt's outputs go, with a slash at the end."""
-        return f"{self.job_prefix}{self.attempt}/"
+        return f"derived/{self.job_id}/{self.attempt}/"
 
     @property
     def manifest_key(self) -> str:
         """The object that makes a result visible, one for all attempts."""
-        return f"{self.job_prefix}manifest.json"
+        return f"derived/{self.job_id}/manifest.json"
 
 
 def read(environment: Mapping[str, str]) -> Settings:
