@@ -122,7 +122,7 @@ class Publisher:
         """
         if self.settings.attempt == 1 and not self._stumbled:
             return
-        bucket, prefix = self.settings.derived_bucket, self.settings.job_prefix
+        bucket, prefix = self.settings.derived_bucket, f"derived/{self.settings.job_id}/"
         needed = {self.settings.manifest_key} | {output["key"] for output in manifest["outputs"].values()}
         try:
             stored = self.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_PAGE).get("Contents", [])
