@@ -91,12 +91,13 @@ teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
 
 ##@ Tests
-.PHONY: test lint types unit contract molecule e2e interrupted bench-converge bench-database docs
+.PHONY: test lint types unit contract molecule e2e faults faults-small interrupted bench-converge bench-database docs
 TEST_READY := setup .venv/.test-ready
 
 # Molecule and the end-to-end tests mostly wait for one process at a time, so two kinds of tests share two cores well.
 test: lint types ## Everything that CI runs
 	@$(MAKE) --jobs=2 --output-sync=target --no-print-directory molecule e2e unit contract
+	@$(MAKE) --no-print-directory faults-small
 
 lint: $(TEST_READY) ## Style of Python, YAML and Ansible; generated docs are current
 	@ruff check
@@ -122,6 +123,13 @@ molecule: $(TEST_READY) ## The whole life of the stack
 
 e2e: $(TEST_READY) ## Recordings through the whole system
 	@pytest tests/e2e
+
+faults: $(TEST_READY) ## Every fault against 1,000 jobs: make faults [SEED=7] [JOBS=200] [ONLY=spot,kills] [SCALE=0.1] [KEEP=1]
+	@python -m tests.faults --seed '$(SEED)' --jobs '$(JOBS)' --only '$(ONLY)' --scale '$(SCALE)' --keep '$(KEEP)'
+
+# By itself: its bounds are times, and the other tests take every core.
+faults-small: $(TEST_READY)
+	@python -m tests.faults --small
 
 interrupted: $(TEST_READY) ## Kill a run after each of its writes, recover: make interrupted [ARGS="--from 40 --stride 5"]
 	@python -m tests.e2e.interruptions $(ARGS)

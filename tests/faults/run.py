@@ -50,10 +50,10 @@ def run(kind: type[Scenario], world: World, options: Options) -> Result:
     scenario.plan()
     with _listening(scenario, world), scenario.injected():
         _feed(scenario, world, prefix)
-        _settle(world, prefix, options)
+        settled = _settle(world, prefix, options)
     if world.workers.problems:
         raise ExceptionGroup("The worker processes could not be watched.", world.workers.problems)
-    facts = ledger.collect(world, jobs, prefix)
+    facts = ledger.collect(world, jobs, prefix, queues_emptied=settled)
     slowest = ledger.slowest_requeue(scenario, facts)
     return Result(
         kind, len(jobs), ledger.lost(facts), ledger.duplicates(facts), ledger.broken(scenario, facts),
@@ -84,7 +84,7 @@ def _feed(scenario: Scenario, world: World, prefix: str) -> None:
     changes, moved = 0, time.monotonic()
     while waiting or sent:
         sent -= world.over(prefix)
-        while waiting and len(sent) < scenario.window and scenario.may_be_sent(waiting[0]):
+        while waiting and len(sent) < _window(scenario) and scenario.may_be_sent(waiting[0]):
             job = waiting.popleft()
             scenario.submit(job)
             sent.add(job.job_id)
@@ -96,7 +96,12 @@ def _feed(scenario: Scenario, world: World, prefix: str) -> None:
         time.sleep(0.2)
 
 
-def _settle(world: World, prefix: str, options: Options) -> None:
-    """Wait until no worker of these jobs runs, and until nothing is in a queue that could still move one of them."""
+def _window(scenario: Scenario) -> int:
+    """Return how many jobs may be under way; scenarios that share the machine take less of it each."""
+    return 2 if scenario.options.small and not scenario.solo else scenario.window
+
+
+def _settle(world: World, prefix: str, options: Options) -> bool:
+    """Wait until no worker of these jobs runs and nothing is in a queue that could still move one; say whether so."""
     patience = options.seconds(_REST) + _BUSY_MACHINE
-    world.until("the last workers end and the queues empty", lambda: world.is_quiet(prefix), patience)
+    return world.until("the last workers end and the queues empty", lambda: world.is_quiet(prefix), patience)

@@ -20,6 +20,7 @@ from tests.e2e.pipeline import CLUSTER, attempt_of, job_of
 # The embedded cloud takes a stop with this very reason for an interruption by Fargate Spot.
 SPOT_REASON = "Your Spot Task was interrupted."
 _TICK = 0.05  # seconds between looks: how precisely a worker's beginning is known
+_PATIENCE = 10  # seconds: it was started before it is looked for
 _FIRST_LIFE = 3.0  # seconds that a worker is presumed to live until the first ones have ended
 
 
@@ -79,6 +80,16 @@ class Workers:
         """Do something in so many seconds, in this thread."""
         with self._lock:
             heapq.heappush(self._due, (time.monotonic() + seconds, next(self._order), action))
+
+    def find(self, job_id: str) -> Worker:
+        """Return a job's worker, waiting for one that has only just been started. Raises LookupError."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            for worker in list(self.alive.values()):
+                if worker.job_id == job_id:
+                    return worker
+            time.sleep(_TICK)
+        raise LookupError(f"{job_id} has no worker")
 
     def signal(self, worker: Worker, name: str) -> float | None:
         """Send a signal behind ECS's back; return when, or None when the worker had ended."""

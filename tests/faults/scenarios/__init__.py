@@ -10,6 +10,7 @@ from tests.faults.scenarios.deployment import Deployment
 from tests.faults.scenarios.duplicates import Duplicates
 from tests.faults.scenarios.events_dropped import EventsDropped
 from tests.faults.scenarios.everything import Everything
+from tests.faults.scenarios.kill_points import KillPoints
 from tests.faults.scenarios.kills import Kills
 from tests.faults.scenarios.lambda_dies import LambdaDies
 from tests.faults.scenarios.none import NoFault
@@ -22,6 +23,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
     for kind in (
         NoFault,
         Kills,
+        KillPoints,
         Spot,
         LambdaDies,
         Throttled,

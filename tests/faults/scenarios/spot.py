@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 from tests.e2e.pipeline import attempt_of
 from tests.faults.jobs import Job, chosen
@@ -20,7 +21,7 @@ class Spot(Scenario):
     name = "spot"
     fault = "Spot: SIGTERM then SIGKILL, 20 %"
     bound = "requeued <= 30 s after SIGTERM"
-    requeue_seconds = 30
+    requeue_seconds: ClassVar[float | None] = 30
     sigkills = True
     solo = False
 

@@ -39,8 +39,15 @@ def workers_reach_s3_through[S3Shim: Relay](world: World, shim: S3Shim) -> Itera
 
 @contextmanager
 def supabase_spoiled(world: World, plan: Plan) -> Iterator[FaultySupabase]:
+    """Put a shim in front of Supabase that spoils what the plan says."""
+    with supabase_through(world, FaultySupabase(world.cloud.supabase_url, plan)) as shim:
+        yield shim
+
+
+@contextmanager
+def supabase_through[SupabaseShim: Relay](world: World, shim: SupabaseShim) -> Iterator[SupabaseShim]:
     """Put a shim between Supabase and both functions and the workers: all of them read its address from SSM."""
-    with FaultySupabase(world.cloud.supabase_url, plan) as shim, ExitStack() as undo:
+    with shim, ExitStack() as undo:
         ssm = world.aws("ssm")
         before = ssm.get_parameter(Name=SUPABASE_URL)["Parameter"]["Value"]
         undo.callback(ssm.put_parameter, Name=SUPABASE_URL, Value=before, Overwrite=True)

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from tamma_local.emulator import alarms, events, lifecycle, starting
+from tamma_local.emulator import alarms, compressed, events, lifecycle, starting
+from tamma_local.emulator.contract import ContractError
 from tamma_local.layout import REPOSITORY, cloud_python
 
 ARN = "arn:aws:ecs:us-east-1:000000000000:task/c/1234"
@@ -258,3 +259,33 @@ def test_other_protocols_and_refusals_stay_as_they_are(query: dict[str, list[str
     ministack: Any = SimpleNamespace(cloudwatch=cloudwatch)
     describe = alarms.describe(ministack, cloudwatch.describe)
     assert describe(query, {}, is_cbor, False)[2] == b"in XML or CBOR"
+
+
+def test_time_factor_shortens_the_timers_of_the_emulator_alone() -> None:
+    hidden: list[float] = []
+    ministack: Any = SimpleNamespace(
+        sqs=SimpleNamespace(_DEDUP_WINDOW_S=300, _collect_msgs=lambda _queue, _most, timeout: hidden.append(timeout)),
+        eventbridge=SimpleNamespace(
+            _SCHEDULER_TICK_INTERVAL=10, _parse_rate_seconds={"rate(1 minute)": 60, "cron(0 0 * * ? *)": None}.get
+        ),
+        functions=SimpleNamespace(_ESM_BACKOFF_SECONDS=1.0),
+    )
+    compressed.install(ministack, 0.1)
+    ministack.sqs._collect_msgs({}, 10, 360)
+    assert (ministack.sqs._DEDUP_WINDOW_S, hidden) == (30, [36])
+    assert ministack.eventbridge._parse_rate_seconds("rate(1 minute)") == 6
+    assert ministack.eventbridge._parse_rate_seconds("cron(0 0 * * ? *)") is None
+    assert (ministack.eventbridge._SCHEDULER_TICK_INTERVAL, ministack.functions._ESM_BACKOFF_SECONDS) == (1, 0.1)
+
+
+@pytest.mark.parametrize("value", ["0", "1.5", "nan", "fast"])
+def test_senseless_time_factor_stops_the_start_with_one_sentence(value: str) -> None:
+    with pytest.raises(ContractError, match=r"TAMMA_TIME_SCALE is .*above 0 and at most 1"):
+        compressed.read({"TAMMA_TIME_SCALE": value})
+
+
+@pytest.mark.parametrize(
+    ("environment", "factor"), [({}, 1), ({"TAMMA_TIME_SCALE": ""}, 1), ({"TAMMA_TIME_SCALE": "0.1"}, 0.1)]
+)
+def test_time_factor_is_one_unless_it_is_set(environment: dict[str, str], factor: float) -> None:
+    assert compressed.read(environment) == factor

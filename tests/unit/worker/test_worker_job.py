@@ -139,6 +139,19 @@ def test_a_published_manifest_is_committed_without_work(cloud: Cloud) -> None:
     assert cloud.objects() == {MANIFEST}
 
 
+def test_what_killed_attempts_left_goes_and_what_is_published_stays(cloud: Cloud) -> None:
+    job = MANIFEST.removesuffix("manifest.json")
+    kept, foreign = f"{job}2/audio.m4a", "derived/job-10/1/audio.m4a"
+    manifest = {"job_id": "job-1", "attempt": 2, "outputs": {"audio": {"key": kept}}}
+    cloud.s3.put_object(Bucket=DERIVED, Key=MANIFEST, Body=json.dumps(manifest).encode())
+    for key in (kept, foreign, f"{job}1/audio.m4a", f"{job}20/audio.m4a"):
+        cloud.s3.put_object(Bucket=DERIVED, Key=key, Body=b"sound")
+    cloud.s3.create_multipart_upload(Bucket=DERIVED, Key=f"{job}1/report.json")
+    assert run(cloud, ATTEMPT="3") == 0
+    assert cloud.objects() == {MANIFEST, kept, foreign}
+    assert cloud.unfinished() == []
+
+
 def test_a_faster_twin_wins_and_our_outputs_go(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.put(talk)
     twin = {"job_id": "job-1", "attempt": 7, "outputs": {}}
