@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -63,7 +64,8 @@ def _worker_told(world: World, **variables: str) -> Iterator[None]:
     ecs = world.aws("ecs")
     current: dict[str, Any] = ecs.describe_task_definition(taskDefinition=FAMILY)["taskDefinition"]
     accepted = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
-    request = {name: value for name, value in current.items() if name in accepted}
+    deployed = {name: value for name, value in current.items() if name in accepted}
+    request = copy.deepcopy(deployed)
     for container in request["containerDefinitions"]:
         container["environment"] = [
             *(one for one in container.get("environment", []) if one["name"] not in variables),
@@ -73,4 +75,6 @@ def _worker_told(world: World, **variables: str) -> Iterator[None]:
     try:
         yield
     finally:
+        # As a revision of its own: the emulator goes on with the newest one even when it is inactive.
+        ecs.register_task_definition(**deployed)
         ecs.deregister_task_definition(taskDefinition=made)
