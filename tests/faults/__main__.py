@@ -18,7 +18,7 @@ from tests.faults.world import World
 def main(arguments: list[str]) -> int:
     """Run the scenarios, print the table, and return 1 when a bound was broken and 2 when the run made no sense."""
     try:
-        asked = options.read(arguments, list(SCENARIOS))
+        asked = options.read(arguments, list(SCENARIOS), [name for name, kind in SCENARIOS.items() if kind.extra])
     except options.OptionsError as error:
         print(error, file=sys.stderr)
         return 2

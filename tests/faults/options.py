@@ -38,8 +38,11 @@ class Options:
         return real * self.scale
 
 
-def read(arguments: Sequence[str], names: Sequence[str]) -> Options:
-    """Read the command line. Raises OptionsError; empty values count as not given, since `make` passes all of them."""
+def read(arguments: Sequence[str], names: Sequence[str], extra: Sequence[str] = ()) -> Options:
+    """Read the command line. Raises OptionsError; empty values count as not given, since `make` passes all of them.
+
+    `extra` are the names that a small run leaves out unless they are asked for.
+    """
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__, exit_on_error=False)
     for name in ("seed", "jobs", "only", "scale", "keep"):
         parser.add_argument(f"--{name}", default="")
@@ -54,7 +57,7 @@ def read(arguments: Sequence[str], names: Sequence[str]) -> Options:
     return Options(
         seed=_whole("SEED", given.seed or "1", least=0),
         jobs=jobs,
-        only=_names(given.only, names),
+        only=_names(given.only, names, extra if given.small else ()),
         scale=_scale(given.scale or str(SCALE)),
         small=given.small,
         keep=given.keep not in {"", "0"},
@@ -78,8 +81,8 @@ def _scale(text: str) -> float:
     return scale
 
 
-def _names(text: str, names: Sequence[str]) -> tuple[str, ...]:
+def _names(text: str, names: Sequence[str], extra: Sequence[str]) -> tuple[str, ...]:
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     if unknown := [name for name in wanted if name not in names]:
         raise OptionsError(f"ONLY names no such fault: {', '.join(unknown)}. Choose from {', '.join(names)}.")
-    return tuple(name for name in names if not wanted or name in wanted)
+    return tuple(name for name in names if name in (wanted or set(names) - set(extra)))

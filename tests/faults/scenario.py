@@ -41,6 +41,7 @@ class Scenario:
     requeue_timers: ClassVar[float] = 0  # seconds of these in which the system waits by its own timers, at most
     outage_minutes: ClassVar[float] = 0  # how long nothing may move because of the fault, before the time factor
     may_be_set_aside: ClassVar[bool] = False  # whether messages of these jobs may be in the dead-letter queue
+    extra: ClassVar[bool] = False  # whether it is more than the contract's table asks for: a small run leaves it out
     solo: ClassVar[bool] = True  # whether it changes what other scenarios depend on, and cannot share the pipeline
     sigkills: ClassVar[bool] = False  # whether workers are killed: a lifecycle rule removes what they had half uploaded
 

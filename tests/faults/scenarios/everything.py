@@ -18,6 +18,7 @@ class Everything(Spot, LambdaDies):
     """The dispatcher dies on every first try, a fifth of the jobs is interrupted or killed, messages come twice."""
 
     name = "everything"
+    extra = True
     fault = "dying dispatchers, interruptions, kills and duplicates at once"
     bound = "-"
     requeue_seconds = None

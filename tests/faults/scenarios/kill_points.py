@@ -32,6 +32,7 @@ class KillPoints(Scenario):
     """Job n dies at point n of the list, which begins elsewhere with every seed."""
 
     name = "kill_points"
+    extra = True
     fault = f"SIGKILL of every worker at one of {len(POINTS)} points of its work"
     bound = "<= 2 tasks per job, requeued <= 60 s"
     most_tasks_per_job = 2

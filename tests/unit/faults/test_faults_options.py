@@ -27,6 +27,12 @@ def test_a_small_run_has_few_jobs_and_short_outages() -> None:
     assert asked.seconds(120) == 12
 
 
+def test_a_small_run_leaves_out_extras_unless_they_are_named() -> None:
+    assert options.read(["--small"], NAMES, ["kills"]).only == ("none", "spot")
+    assert options.read(["--small", "--only", "kills"], NAMES, ["kills"]).only == ("kills",)
+    assert options.read([], NAMES, ["kills"]).only == ("none", "kills", "spot")
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--only", "sport"], "sport. Choose from none, kills, spot."),
     (["--jobs", "-3"], "JOBS is '-3', and must be a whole number from 10"),
