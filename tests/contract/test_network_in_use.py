@@ -68,3 +68,30 @@ def test_reads_of_a_silent_run(aws: Emulator) -> None:
             case.parents(aws)
         _run(aws, case.module, shown)
         assert len(_run(aws, case.module, shown).calls) == expected[case.module]
+
+
+def test_interfaces_that_are_left_go_and_those_of_others_stay(aws: Emulator) -> None:
+    assert _run(aws, "ec2_vpc_net", {"name": VPC, "cidr_block": "10.20.0.0/16"}).changed
+    ec2, interfaces = aws.client("ec2"), []
+    for vpc in (ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": [VPC]}])["Vpcs"][0], _other_vpc(ec2)):
+        block = vpc["CidrBlock"].replace("/16", "/24")
+        subnet = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock=block)["Subnet"]["SubnetId"]
+        for description in ("ECS task", "", "of somebody"):
+            made = ec2.create_network_interface(SubnetId=subnet, Description=description)["NetworkInterface"]
+            interfaces.append(made["NetworkInterfaceId"])
+    ec2.create_tags(Resources=[interfaces[2]], Tags=[{"Key": "Owner", "Value": "somebody"}])
+    options = {"vpc": VPC, "state": "absent"}
+    preview = _run(aws, "ec2_stray_interfaces", options, check=True)
+    assert preview.writes == []
+    assert preview.before["ids"] == interfaces[:2]
+    assert _run(aws, "ec2_stray_interfaces", options).changed
+    assert not _run(aws, "ec2_stray_interfaces", options).changed
+    left = [one["NetworkInterfaceId"] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]]
+    assert [one for one in interfaces if one in left] == interfaces[2:]
+    for interface in interfaces[2:]:
+        ec2.delete_network_interface(NetworkInterfaceId=interface)
+
+
+def _other_vpc(ec2: Any) -> dict[str, Any]:
+    found: dict[str, Any] = ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]
+    return found
