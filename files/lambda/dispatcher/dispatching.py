@@ -61,7 +61,7 @@ class Dispatcher:
             deployed = ", ".join(sorted(self.pipelines))
             raise MalformedMessageError(f"The pipeline {message.pipeline} is not deployed here; deployed: {deployed}.")
         try:
-            won = self.store.claim(message, self.start_lease_seconds)
+            won = self._claim(message)
             # A first attempt that was just won has no history; saving the read is worth it, as most are first attempts.
             row = None if won and message.attempt == 1 else self.store.get(message.job_id)
         except StoreUnavailableError as error:
@@ -71,6 +71,13 @@ class Dispatcher:
         task_arn = self._run(pipeline, message, _history(row), patience_seconds)
         self._attach(message, task_arn)
         return Outcome(f"Task {task_arn} was started.", started=True)
+
+    def _claim(self, message: JobMessage) -> bool:
+        """Take the attempt; a dead letter that somebody sent back reopens its job first."""
+        if self.store.claim(message, self.start_lease_seconds):
+            return True
+        replayed = message.attempt > 1 and self.store.replay(message.job_id, message.attempt)
+        return replayed and self.store.claim(message, self.start_lease_seconds)
 
     def _run(self, pipeline: Pipeline, message: JobMessage, history: History, patience_seconds: float) -> str:
         try:

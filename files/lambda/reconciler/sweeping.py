@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from settings import TimeScale
 
 PAGE = 100  # rows of one call; also the limit of DescribeTasks
-EXPIRED_LIMIT = 500  # the rest is there a minute later
 # How long after its lease a task that ECS calls alive may be silent. All leases run out together when Supabase is down,
 # and the heartbeats come back with it: minutes of patience keep a sweep from killing every healthy task at that moment.
 SILENT_WORKER = timedelta(minutes=15)
@@ -62,14 +61,19 @@ class Sweeper:
         """Sweep until nothing is left or ``has_time`` says no; the next sweep goes on."""
         self._drain(self.store.due_retries, lambda row: self.reconciler.offer(row, 0), has_time)
         self._drain(self.store.due_dead_letters, self.reconciler.send_dead_letter, has_time)
-        rows = self.store.expired(EXPIRED_LIMIT)
-        for start in range(0, len(rows), PAGE):
-            page = rows[start : start + PAGE]
-            tasks = self._tasks([row.task_arn for row in page if row.task_arn])
-            for row in page:
+        self._conclude_expired(has_time)
+
+    def _conclude_expired(self, has_time: Callable[[], bool]) -> None:
+        left_alone = 0
+        while has_time():
+            rows = self.store.expired(PAGE, left_alone)
+            tasks = self._tasks([row.task_arn for row in rows if row.task_arn])
+            for row in rows:
                 if not has_time():
                     return
-                self._conclude(row, tasks.get(row.task_arn or ""))
+                left_alone += not self._conclude(row, tasks.get(row.task_arn or ""))
+            if len(rows) < PAGE:
+                return
 
     def _drain(
         self, due: Callable[[int], list[JobRow]], send: Callable[[JobRow], None], has_time: Callable[[], bool]
@@ -88,12 +92,14 @@ class Sweeper:
         answer = self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)
         return {task["taskArn"]: read_task(task) for task in answer["tasks"]}
 
-    def _conclude(self, row: JobRow, task: TaskFacts | None) -> None:
+    def _conclude(self, row: JobRow, task: TaskFacts | None) -> bool:
+        """Return False for a job that is left alone, and so is still there when asked again."""
         decision = decide(row, task, datetime.now(UTC), self.scale)
         if decision is None:
             self.logger.info("The lease of %s ran out, but its task is alive: left alone.", row.job_id)
-            return
+            return False
         if decision.stop and row.task_arn:
             self.ecs.stop_task(cluster=self.cluster, task=row.task_arn, reason=decision.verdict.sentence)
         if self.reconciler.conclude(row, decision.verdict, row.task_arn):
             self.reconciler.counts["RecoveredBySweep"] += 1
+        return True

@@ -102,6 +102,12 @@ def parse(body: str) -> JobMessage:
     )
 
 
+def pipeline_of(s3_key: str) -> str:
+    """Return the pipeline of a recording that names none: by its key's extension."""
+    extension = s3_key.rpartition("/")[2].rpartition(".")[2].lower()
+    return VIDEO if extension in VIDEO_EXTENSIONS else AUDIO
+
+
 def _object(body: str) -> dict[str, Any]:
     size = len(body.encode("utf-8", "surrogatepass"))
     if size > MAX_BODY_BYTES:
@@ -162,8 +168,7 @@ def _s3_key(fields: dict[str, Any]) -> str:
 def _pipeline(fields: dict[str, Any], s3_key: str) -> str:
     value = fields.get("pipeline")
     if value is None:
-        extension = s3_key.rpartition("/")[2].rpartition(".")[2].lower()
-        return VIDEO if extension in VIDEO_EXTENSIONS else AUDIO
+        return pipeline_of(s3_key)
     if not isinstance(value, str) or value not in PIPELINES:
         raise MalformedMessageError(f"pipeline must be one of {', '.join(PIPELINES)}.")
     return value

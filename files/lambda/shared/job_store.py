@@ -151,9 +151,13 @@ class JobStore:
         """Confirm that the job's message is in the dead-letter queue."""
         return self._won("dead_letter_sent", p_job_id=job_id, p_attempt=attempt)
 
-    def expired(self, limit: int) -> list[JobRow]:
+    def replay(self, job_id: str, attempt: int) -> bool:
+        """Reopen a job for whose dead letter this attempt was meant; False for every other job."""
+        return self._won("replay_job", p_job_id=job_id, p_attempt=attempt)
+
+    def expired(self, limit: int, skip: int = 0) -> list[JobRow]:
         """Return jobs whose lease ran out, longest ago first."""
-        return _rows(self._call("expired_jobs", p_limit=limit))
+        return _rows(self._call("expired_jobs", p_limit=limit, p_skip=skip))
 
     def due_retries(self, limit: int) -> list[JobRow]:
         """Return jobs to be offered again; each is put off, so that the next call goes on with others."""

@@ -105,6 +105,19 @@ begin
 end;
 $$;
 
+-- A dead letter that comes back to the jobs queue, by whatever tool, is an operator's wish to reopen: it alone names the
+-- attempt after the last one. Only a job that used up a bound has a dead letter; one that was refused or cancelled stays.
+create function public.replay_job(p_job_id text, p_attempt integer) returns boolean
+language plpgsql security invoker set search_path = '' as $$
+begin
+  perform from public.jobs
+  where job_id = p_job_id and attempt = p_attempt - 1 and status = 'failed'
+    and (failed_attempts + missing_inputs + memory_failures >= 5 or start_failures >= 10 or missing_inputs >= 4
+      or memory_failures >= 2);
+  return found and public.reopen_job(p_job_id, p_attempt - 1);
+end;
+$$;
+
 -- Every other way out of an end stays closed to every writer. Reopening is told by its counter, which grows by one with
 -- exactly this change and never otherwise: no ordinary UPDATE does that by mistake.
 create or replace function public.jobs_refuse_leaving_the_end() returns trigger
@@ -136,6 +149,15 @@ execute function public.jobs_refuse_leaving_the_end();
 -- is job_id, so that a transition finds its one row also where stale statistics make the planner prefer this index.
 drop index public.jobs_lease_idx;
 create index jobs_working_idx on public.jobs (job_id) where status in ('starting', 'running');
+-- With p_skip a sweep goes on behind the rows that it leaves alone (tasks that wait for an instance), however many.
+drop function public.expired_jobs(integer);
+create function public.expired_jobs(p_limit integer, p_skip integer default 0) returns setof public.jobs
+language sql stable security invoker set search_path = '' as $$
+  select * from public.jobs
+  where status in ('starting', 'running') and lease_until < now()
+  order by lease_until, job_id
+  limit p_limit offset p_skip;
+$$;
 -- What jobs_overview says about failures, without reading a row.
 create index jobs_failed_idx on public.jobs (failed_at) include (error_code) where status = 'failed';
 -- The planner has to know how few rows are in flight; a tenth of the table (the default) is too seldom.
@@ -191,7 +213,7 @@ declare
 begin
   for routine in
     select oid::regprocedure from pg_catalog.pg_proc
-    where pronamespace = 'public'::regnamespace and proname in ('reopen_job', 'jobs_overview', 'jobs_offer_again')
+    where pronamespace = 'public'::regnamespace and proname in ('reopen_job', 'replay_job', 'expired_jobs', 'jobs_overview', 'jobs_offer_again')
   loop
     execute format('revoke execute on function %s from public, anon, authenticated', routine);
     execute format('grant execute on function %s to service_role', routine);

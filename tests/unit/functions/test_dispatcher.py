@@ -435,6 +435,20 @@ def test_no_secret_is_logged(
     assert "service-key" not in output.out + output.err + caplog.text
 
 
+def test_a_dead_letter_that_anybody_sends_back_starts_its_job_once(world: World) -> None:
+    assert world.send(record()) == []
+    for attempt in range(1, 6):
+        retried = {"p_reason": "failure", "p_error_code": None, "p_error_message": "No.", "p_delay_seconds": 0}
+        world.database.call("retry_job", p_job_id="job", p_attempt=attempt, **retried)
+        assert world.send(record(attempt=attempt + 1)) == []
+    # The letter's attempt reopened the job, which had failed in attempt 5; a second copy finds it at work.
+    assert world.database.history("job")[-3:] == [("failed", 5), ("retrying", 5), ("starting", 6)]
+    started = len(world.run_tasks)
+    assert world.send(record(attempt=6)) == []
+    assert world.database.job("job")["attempt"] == 6
+    assert len(world.run_tasks) == started
+
+
 SUBNETS = {
     "Subnets": [
         {"SubnetId": "subnet-b", "VpcId": "vpc-1", "Tags": [{"Key": "Name", "Value": "tamma-dev-private-b"}]},

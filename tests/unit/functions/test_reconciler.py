@@ -445,6 +445,32 @@ def test_sweep_goes_on_beyond_one_page(world: World) -> None:
     assert len(sent(world.sqs, JOBS)) == 230
 
 
+def test_sweep_goes_on_behind_tasks_that_it_leaves_alone(world: World) -> None:
+    """More tasks than one page wait for their instances, and the job behind them has lost its task."""
+    world.database.service.execute(
+        """insert into public.jobs (job_id, s3_key, status, attempt, lease_until, starting_at, task_arn)
+           select 'job-' || n, 'a.wav', 'starting', 1, now() - interval '1 minute', now(), 'arn:task-' || n
+           from generate_series(1, 230) as n"""
+    )
+    world.tasks = [{"taskArn": f"arn:task-{number}", "lastStatus": "PENDING"} for number in range(1, 231)]
+    world.run("behind", task_arn="arn:gone")
+    world.database.service.execute(
+        "update public.jobs set lease_until = now() - interval '1 second' where job_id = 'behind'"
+    )
+    assert world.send(SWEEP) == []
+    assert world.status("behind") == "retrying"
+    assert world.status("job-1") == world.status("job-230") == "starting"
+
+
+def test_an_orphan_is_offered_to_the_pipeline_of_its_key(world: World) -> None:
+    world.database.service.execute(
+        "insert into public.jobs (job_id, s3_key, retry_at) values ('job', 'uploads/talk.mp4', now())"
+    )
+    assert world.send(SWEEP) == []
+    [message] = sent(world.sqs, JOBS)
+    assert parse(message["MessageBody"]).pipeline == "video"
+
+
 def test_sweep_stops_in_time(world: World) -> None:
     world.run()
     world.database.make_due("job")

@@ -82,6 +82,27 @@ def test_reopened_job_is_offered_by_the_sweep_and_has_all_its_bounds_again(datab
     assert (job["status"], job["reopened"], job["interruptions"], job["error_code"]) == ("succeeded", 2, 2, None)
 
 
+def replay(database: Database, attempt: int) -> bool:
+    return bool(database.call("replay_job", p_job_id="job", p_attempt=attempt))
+
+
+def test_a_dead_letter_that_comes_back_reopens_its_job_once(database: Database) -> None:
+    use_up_the_bound(database)
+    assert not replay(database, 3)
+    assert not replay(database, 5)
+    assert replay(database, 4)
+    assert not replay(database, 4)
+    job = database.job("job")
+    assert (job["status"], job["attempt"], job["reopened"]) == ("retrying", 3, 1)
+
+
+def test_what_has_no_dead_letter_is_not_replayed(database: Database) -> None:
+    assert claim(database, 1)
+    assert database.call("fail_job", p_job_id="job", p_attempt=1, p_error_code="bad_input", p_error_message="No.")
+    assert not replay(database, 2)
+    assert database.job("job")["status"] == "failed"
+
+
 def test_reopened_job_can_wait(database: Database) -> None:
     put_into(database, "failed")
     assert reopen(database, 1, delay=HOUR)
