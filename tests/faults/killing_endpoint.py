@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,9 @@ def owner(port: int) -> int:
 
 
 def _holder(socket: str) -> int:
-    for folder in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            links = {str(link.readlink()) for link in folder.iterdir()}
-        except OSError:
-            continue  # it ended meanwhile, or is another user's
-        if socket in links:
-            return int(folder.parent.name)
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        # Files are closed and processes end while we look, and other users' are closed to us.
+        with suppress(OSError):
+            if str(link.readlink()) == socket:
+                return int(link.parts[2])
     raise LookupError(f"no process holds {socket}")

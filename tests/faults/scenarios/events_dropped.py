@@ -12,6 +12,8 @@ from tests.faults.scenario import Death, Scenario
 from tests.faults.workers import Worker
 
 _RULE = "tamma-dev-task-stopped"
+_LATEST = 0.7  # of a worker's usual life: what has published by then needs no sweep
+_MANY = 50  # jobs, of which a fifth cannot all have ended before their moment
 
 
 class EventsDropped(Scenario):
@@ -38,7 +40,7 @@ class EventsDropped(Scenario):
 
     def on_worker(self, worker: Worker) -> None:
         if worker.attempt == 1 and worker.job_id in self.victims:
-            moment = self.by_id[worker.job_id].random("moment").random() * self.world.workers.life
+            moment = self.by_id[worker.job_id].random("moment").uniform(0, _LATEST) * self.world.workers.life
             self.world.workers.later(moment, partial(self._end, worker))
 
     def _end(self, worker: Worker) -> None:
@@ -50,4 +52,7 @@ class EventsDropped(Scenario):
 
     def judge(self, facts: Facts) -> list[str]:
         self.remarks.append(f"{len(self.deaths)} of {len(self.victims)} ended early")
-        return [] if self.deaths else ["nobody was ended in time: nothing was proven"]
+        recovered = sum(row["attempt"] > 1 for row in facts.rows.values())
+        self.remarks.append(f"{recovered} jobs needed another attempt")
+        # A worker that is told to stop while it commits ends its job first: of two victims, none may be left.
+        return [] if recovered or len(self.jobs) < _MANY else ["nobody was ended in time: nothing was proven"]
