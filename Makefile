@@ -41,11 +41,11 @@ local-only:
 
 ##@ The stack, on the embedded cloud or with ENV=dev on AWS
 # Of Ansible's own output only what changes or fails; the summary at its end says the rest. Set to true for everything.
-converge plan plan-check teardown redrive retry-job cancel-job: export ANSIBLE_STDOUT_CALLBACK ?= changes_only
-converge plan plan-check teardown redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
-converge plan plan-check teardown redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
+converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_STDOUT_CALLBACK ?= changes_only
+converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
+converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
 
-.PHONY: converge plan plan-check teardown image presign-key verify status redrive retry-job cancel-job
+.PHONY: converge plan plan-check teardown rollback image presign-key verify status redrive retry-job cancel-job
 INVENTORY := -i inventories/$(ENV)
 # A variable of this make as one word for the shell, and then one value for Ansible.
 quoted = '"$(subst ','\'',$(value $(1)))"'
@@ -86,6 +86,9 @@ retry-job: $(READY) ## Give a failed job all its attempts again: make retry-job 
 
 cancel-job: $(READY) ## End a job that is not over, and stop its task: make cancel-job JOB=id
 	@ansible-playbook playbooks/cancel_job.yml $(INVENTORY) $(if $(JOB),-e job_id=$(call quoted,JOB)) $(ARGS)
+
+rollback: $(READY) ## Return functions and worker to the release before: make rollback [TO=release] [ARGS=--check]
+	@ansible-playbook playbooks/rollback.yml $(INVENTORY) $(if $(value TO),-e rollback_to='$(subst ','\'',$(value TO))') $(ARGS)
 
 teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
