@@ -88,7 +88,7 @@ cancel-job: $(READY) ## End a job that is not over, and stop its task: make canc
 	@ansible-playbook playbooks/cancel_job.yml $(INVENTORY) $(if $(JOB),-e job_id=$(call quoted,JOB)) $(ARGS)
 
 rollback: $(READY) ## Return functions and worker to the release before: make rollback [TO=release] [ARGS=--check]
-	@ansible-playbook playbooks/rollback.yml $(INVENTORY) $(if $(value TO),-e rollback_to='$(subst ','\'',$(value TO))') $(ARGS)
+	@ansible-playbook playbooks/rollback.yml $(INVENTORY) $(if $(TO),-e rollback_to=$(call quoted,TO)) $(ARGS)
 
 teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
