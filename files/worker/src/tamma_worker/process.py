@@ -8,6 +8,7 @@ import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,16 @@ import numpy.typing as npt
 from tamma_worker import deess, denoise
 from tamma_worker.chain import Plan
 from tamma_worker.control import Control
-from tamma_worker.hum import comb
+from tamma_worker.hum import Hum, comb
 from tamma_worker.meter import FRAME, Meter
 from tamma_worker.stft import HOP, RATE, Samples, Spectrum, analyse, synthesise
 from tamma_worker.store import Store
 
-BODY = 120 * FRAME  # 12 s: longer blocks warm up less often, shorter ones need less memory
-BEFORE = 20 * FRAME  # 2 s, see denoise.WARM_SECONDS
-AFTER = 10 * FRAME  # 1 s: what the notches and the network look ahead
+BODY = 105 * FRAME  # 10.5 s: longer blocks warm up less often, shorter ones need less memory
+BEFORE = 15 * FRAME  # 1.5 s: what the network needs to forget how it began, and the notches to settle
+AFTER = 3 * FRAME  # 0.3 s: what the notches and the network look ahead
 FADE = 2 * FRAME  # on either side of a seam
+_PADDING = 3 * FRAME
 _PER_FRAME = FRAME // HOP
 _SPEECH_BINS = slice(2, 160)  # 100 Hz to 8 kHz: where speech is looked for
 _WORTH_KEEPING = 0.05  # -13 dB: a stretch of which the denoiser leaves less might be music, see content.py
@@ -32,6 +34,7 @@ _STRETCH = 25  # frames of such a stretch
 _POLL_SECONDS = 0.25
 
 Floats = npt.NDArray[np.float32]
+Filters = tuple[float, Hum | None, float]  # high-pass in Hz, hum, gain in dB
 
 
 @dataclass
@@ -49,7 +52,10 @@ class Processed:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The result of one block: samples from FADE before its body to FADE after it, and values per 100 ms of it."""
+    """The result of one block: samples from FADE before its body to FADE after it, and values per 100 ms of it.
+
+    The first block has nothing before its body.
+    """
 
     clean: Samples
     raw: Samples | None
@@ -73,15 +79,14 @@ class Processor:
     def __init__(self, plan: Plan, channels: int, folder: Path, control: Control) -> None:
         self._plan, self._channels, self._control = plan, channels, control
         self.result = Processed(Store(folder / "clean", plan.channels), Store(folder / "raw", plan.channels))
-        self._buffer = np.zeros((BEFORE, channels), np.float32)
+        self._buffer = np.zeros((0, channels), np.float32)  # from BEFORE ahead of the next block's body, or the start
         self._rest = b""
         self._total = 0
         self._workers = processors()
         self._pool = ThreadPoolExecutor(self._workers)
         self._running: deque[Future[_Block]] = deque()
         self._writer = _Writer(self.result, plan.channels)
-        self._filter = _response(plan)
-        self._started = 0
+        self._lead = 0  # samples of the buffer ahead of that body
 
     def __call__(self, data: bytes) -> None:
         """Take bytes of float32 samples; returns when there is room for more."""
@@ -91,18 +96,15 @@ class Processor:
         samples = np.frombuffer(data[:whole], np.float32).reshape(-1, self._channels)
         self._total += len(samples)
         self._buffer = np.concatenate([self._buffer, samples])
-        while len(self._buffer) >= BEFORE + BODY + AFTER:
-            self._start()
+        while len(self._buffer) >= self._lead + BODY + AFTER:
+            self._start(self._buffer[: self._lead + BODY + AFTER])
 
     def finish(self) -> Processed:
         """Process the rest and close the books; call once."""
         with self._pool:
-            while len(self._buffer) > BEFORE or not self._total:
-                missing = BEFORE + BODY + AFTER - len(self._buffer)
-                self._buffer = np.pad(self._buffer, ((0, max(0, missing)), (0, 0)))
-                self._start()
-                if self._started * BODY >= self._total:
-                    break
+            while len(self._buffer) > self._lead:
+                size = min(BODY, -(-(len(self._buffer) - self._lead) // FRAME) * FRAME) + self._lead + AFTER
+                self._start(np.pad(self._buffer, ((0, max(0, size - len(self._buffer))), (0, 0)))[:size])
             while self._running:
                 self._collect()
         self._writer.close(self._total)
@@ -112,13 +114,13 @@ class Processor:
         """Forget what was not begun."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _start(self) -> None:
-        block = self._buffer[: BEFORE + BODY + AFTER]
-        self._buffer = self._buffer[BODY:]
-        self._started += 1
+    def _start(self, block: Samples) -> None:
+        """Hand over a block: what leads to its body, the body, and AFTER."""
         while len(self._running) > self._workers:
             self._collect()
-        self._running.append(self._pool.submit(_work, block, self._plan, self._filter))
+        self._running.append(self._pool.submit(_work, block, self._lead, self._plan))
+        self._buffer = self._buffer[self._lead + BODY - BEFORE :]
+        self._lead = min(BEFORE, len(self._buffer))
 
     def _collect(self) -> None:
         future = self._running.popleft()
@@ -131,38 +133,35 @@ class _Writer:
     """Joins blocks in order."""
 
     def __init__(self, result: Processed, channels: int) -> None:
-        self._result, self._number = result, 0
+        self._result, self._record = result, 0  # the record that comes next
         self._meter = Meter(channels)
         self._tail: Samples | None = None
-        self._raw_tail: Samples | None = None
         self._before, self._after, self._has_raw = bytearray(), bytearray(), bytearray()
         rise = (np.arange(2 * FADE, dtype=np.float32) + 0.5) / (2 * FADE)
         self._rise = rise[:, None]
 
     def take(self, block: _Block) -> None:
-        record = self._number * (BODY // FRAME) - FADE // FRAME
-        clean, self._tail = self._joined(block.clean, self._tail)
-        self._result.clean.write(max(0, record), clean)
-        self._meter.take(clean)
+        """Write a block but for its last 2 FADE, which wait for the next one."""
+        clean = block.clean
+        if self._tail is not None:
+            clean[: 2 * FADE] = self._tail + (clean[: 2 * FADE] - self._tail) * self._rise
+        self._tail = clean[-2 * FADE :]
+        if block.raw is not None:  # the same samples in both neighbours: no fade is needed
+            self._result.raw.write(self._record, block.raw)
+        self._write(clean[: -2 * FADE])
         self._before += block.before.tobytes()
         self._after += block.after.tobytes()
-        self._has_raw += bytes([block.raw is not None]) * (BODY // FRAME)
-        if block.raw is not None:  # the same samples in both neighbours: no fade is needed
-            start = FADE if self._number == 0 else 0
-            self._result.raw.write(max(0, record), block.raw[start:])
-        self._number += 1
+        self._has_raw += bytes([block.raw is not None]) * len(block.before)
 
-    def _joined(self, samples: Samples, tail: Samples | None) -> tuple[Samples, Samples]:
-        if tail is None:
-            return samples[FADE : -2 * FADE], samples[-2 * FADE :]
-        samples[: 2 * FADE] = tail + (samples[: 2 * FADE] - tail) * self._rise
-        return samples[: -2 * FADE], samples[-2 * FADE :]
+    def _write(self, samples: Samples) -> None:
+        self._result.clean.write(self._record, samples)
+        self._record += len(samples) // FRAME
+        self._meter.take(samples)
 
     def close(self, total: int) -> None:
-        assert self._tail is not None  # noqa: S101 (there is always one block)
-        record = self._number * (BODY // FRAME) - FADE // FRAME
-        self._result.clean.write(record, self._tail)
-        self._meter.take(self._tail)
+        """Write what waits; ``total`` is the length in samples."""
+        if self._tail is not None:
+            self._write(self._tail)
         self._meter.close()
         records = -(-total // FRAME)
         self._result.frames = total
@@ -172,42 +171,50 @@ class _Writer:
         self._result.has_raw = np.frombuffer(bytes(self._has_raw), np.bool_)[:records]
 
 
-def _response(plan: Plan) -> Floats | None:
-    """Gain per bin of a block's spectrum: high-pass, notches and nominal gain; None when nothing is to be done.
+@lru_cache(maxsize=4)
+def _response(plan: Filters, size: int) -> Floats | None:
+    """Gain per bin of a spectrum of ``size`` samples: high-pass, notches, nominal gain; None if nothing is to be done.
 
     The high-pass is that of a second-order Butterworth run forwards and backwards: no phase, so that music keeps its
     shape.
     """
-    if not (plan.highpass_hz or plan.hum or plan.pre_gain_db):
+    highpass_hz, hum, gain_db = plan
+    if not (highpass_hz or hum or gain_db):
         return None
-    size = BEFORE + BODY + AFTER
     hertz = np.fft.rfftfreq(size, 1 / RATE)
-    gain = np.full(len(hertz), 10 ** (plan.pre_gain_db / 20))
-    if plan.highpass_hz:
-        gain *= hertz**4 / (hertz**4 + plan.highpass_hz**4)
-    if plan.hum:
-        gain *= comb(hertz, plan.hum)
+    gain = np.full(len(hertz), 10 ** (gain_db / 20))
+    if highpass_hz:
+        gain *= hertz**4 / (hertz**4 + highpass_hz**4)
+    if hum:
+        gain *= comb(hertz, hum)
     return gain.astype(np.float32)
 
 
-def _work(block: Samples, plan: Plan, response: Floats | None) -> _Block:
+def _filtered(block: Samples, plan: Plan) -> Samples:
+    """Route and filter a block; it is padded, because a spectrum's end is its beginning's neighbour."""
+    routed = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0) @ np.array(plan.route, np.float32).T
+    size = len(block) + _PADDING
+    response = _response((plan.highpass_hz, plan.hum, plan.pre_gain_db), size)
+    if response is None:
+        return routed
+    channels = [np.fft.irfft(np.fft.rfft(channel, size) * response, size)[: len(block)] for channel in routed.T]
+    return np.asarray(np.stack(channels, axis=1), np.float32)
+
+
+def _work(block: Samples, lead: int, plan: Plan) -> _Block:
     """Process one block; runs beside others."""
-    block = np.nan_to_num(block @ np.array(plan.route, np.float32).T, nan=0.0, posinf=1.0, neginf=-1.0)
-    if response is not None:
-        for channel in block.T:
-            channel[:] = np.fft.irfft(np.fft.rfft(channel) * response, len(channel))
-    body = slice(BEFORE - FADE, BEFORE + BODY + FADE)
+    block = _filtered(block, plan)
+    end = len(block) - AFTER
+    whole = slice(max(0, lead - FADE), end + FADE)
+    inside = slice(lead // FRAME, end // FRAME)
     if not (plan.denoise_db or plan.deess_db):
-        level = np.square(block[BEFORE : BEFORE + BODY]).reshape(-1, FRAME * block.shape[1]).mean(1)
-        level = np.asarray(level, np.float32)
-        return _Block(block[body].copy(), None, level, level)
-    noisy = [analyse(channel) for channel in block.T]
-    clean, before, after = _denoised(noisy, plan)
+        level = np.asarray(np.square(block).reshape(-1, FRAME * block.shape[1]).mean(1), np.float32)[inside]
+        return _Block(block[whole].copy(), None, level, level)
+    clean, before, after = _denoised([analyse(channel) for channel in block.T], plan)
     if plan.deess_db:
         clean = deess.softened(clean, plan.deess_db)
-    out = np.stack([synthesise(spectrum)[body] for spectrum in clean], axis=1)
-    raw = block[body] if _loses_much(before, after) else None
-    inside = slice(BEFORE // FRAME, (BEFORE + BODY) // FRAME)
+    out = np.stack([synthesise(spectrum)[whole] for spectrum in clean], axis=1)
+    raw = block[whole] if _loses_much(before, after) else None
     return _Block(out, raw, before[inside], after[inside])
 
 
@@ -238,5 +245,5 @@ def _power(spectrum: Spectrum) -> Floats:
 
 def _loses_much(before: Floats, after: Floats) -> bool:
     """Tell whether the denoiser takes nearly everything away for seconds somewhere in the block."""
-    ones = np.ones(_STRETCH)
+    ones = np.ones(min(_STRETCH, len(before)))
     return bool((np.convolve(after, ones, "valid") < _WORTH_KEEPING * np.convolve(before, ones, "valid")).any())
