@@ -14,7 +14,8 @@ from tamma_worker.process import Processed
 _WINDOW = 30  # frames of 100 ms
 _NEAR = 10  # frames: speech is looked for in one second
 _CERTAIN_DB, _DOUBTFUL_DB = -18.0, -13.0  # below the first nothing is speech; above the second something is
-_EVENT_DB = 8.0  # over the noise floor: music and applause stand out from it, background noise is it
+_EVENT_DB = 10.0  # over the noise under speech: music and applause stand out from it, background noise is it
+_QUIETEST = 15  # percentile: under loud syllables it takes away a little of the voice as well
 _FAINT_DB = 25.0  # under the speech level: what is quieter is no event
 _LEAST_SPEECH = 10  # frames in all; with less there is nothing that a denoiser should bring out
 _FADE = 5  # frames on either side of a change
@@ -51,7 +52,8 @@ def content_of(processed: Processed) -> Content:
     speech = sounding & (near > _DOUBTFUL_DB) & (left > _CERTAIN_DB)
     other = np.clip((_DOUBTFUL_DB - left) / (_DOUBTFUL_DB - _CERTAIN_DB), 0, 1) * processed.has_raw
     if speech.sum() >= _LEAST_SPEECH:
-        floor = np.percentile(levels[sounding], 10)
+        # what the denoiser takes away under speech is the background, pauses or not
+        floor = 10 * np.log10(np.percentile(np.maximum(before - after, 0)[speech], _QUIETEST) + 1e-12)
         loud = np.percentile(levels[speech], 90)
         around = _mean(np.maximum(levels, _SILENT_DB), _WINDOW)
         other *= (around > floor + _EVENT_DB) & (around > loud - _FAINT_DB)

@@ -116,7 +116,8 @@ def _corrected(final: Final, measured: dict[str, Loudness], source: Source) -> F
     first = off[source.preset.formats[0]]
     if over <= 0 and (max(map(abs, off.values())) <= TOLERANCE_LU or (final.capped and first > 0)):
         return None
-    ceiling = final.ceiling_dbtp - (over + _SAFETY_DB if over > 0 else 0.0)
+    short = max(off.values()) > TOLERANCE_LU  # then the room that the encoder left under the ceiling is used
+    ceiling = final.ceiling_dbtp - (over + _SAFETY_DB if over > 0 or short else 0.0)
     trims = {name: final.trims_db.get(name, 0.0) + value - first for name, value in off.items()}
     return replace(source.mix.with_gain(final.gain_db + first, ceiling, source.preset), trims_db=trims)
 

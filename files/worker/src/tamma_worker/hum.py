@@ -6,10 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 RATE = 4_000  # Hz of the stream that is searched: hum above 2 kHz is masked
-WINDOW = 8 * RATE  # samples, 8 s: lines of an eighth of a hertz
-_LEAST_WINDOW = 2 * RATE
+WINDOW = 4 * RATE  # samples, 4 s: lines of a quarter of a hertz
+_HOP = RATE  # a note that ends is missing in the next window but two
+_LEAST_WINDOWS = 3
+_MOST_WINDOWS = 64  # kept; of long recordings every second, fourth, … window
+_PRESENT = 20  # percentile over windows: a line that is not always there is no hum but music or a voice
 _BASES = np.concatenate([np.arange(49.7, 50.31, 0.02), np.arange(59.7, 60.31, 0.02)])  # Hz; grids keep to 0.2 Hz
-_PROMINENT_DB = 9.0  # over the neighbourhood, in the mean of logarithms, where speech smears and hum does not
+_PROMINENT_DB = 9.0  # over the neighbourhood
 _LEAST_HARMONICS = 3
 _NOTCH_HZ = 1.2  # half width: as narrow as a block's length allows, so that voices keep their harmonics
 _NEIGHBOURS_HZ = 6.0
@@ -26,36 +29,36 @@ class Hum:
 
 
 class HumEar:
-    """Collects the mean logarithmic spectrum of a 48 kHz signal; constant memory."""
+    """Collects spectra of a 48 kHz signal; constant memory."""
 
     def __init__(self) -> None:
         self._waiting = np.zeros(0, np.float32)
-        self._total = np.zeros(WINDOW // 2 + 1)
-        self._windows = 0
+        self._kept: list[npt.NDArray[np.float32]] = []
+        self._every, self._number = 1, 0
 
     def take(self, samples: npt.NDArray[np.float32]) -> None:
         """Take mono samples at 48 kHz, a multiple of 12 of them."""
         low = samples.reshape(-1, 48_000 // RATE).mean(1)  # what folds down is speech, which does not stand still
         self._waiting = np.concatenate([self._waiting, low])
         while len(self._waiting) >= WINDOW:
-            self._add(self._waiting[:WINDOW])
-            self._waiting = self._waiting[WINDOW // 2 :]
+            if self._number % self._every == 0 and self._waiting[:WINDOW].any():
+                self._keep(self._waiting[:WINDOW])
+            self._number += 1
+            self._waiting = self._waiting[_HOP:]
 
-    def _add(self, samples: npt.NDArray[np.float32]) -> None:
-        if not samples.any():
-            return
-        spectrum = np.fft.rfft(samples * np.hanning(len(samples)), WINDOW)
-        self._total += 10 * np.log10(np.abs(spectrum) ** 2 + 1e-12)
-        self._windows += 1
+    def _keep(self, samples: npt.NDArray[np.float32]) -> None:
+        spectrum = np.abs(np.fft.rfft(samples * np.hanning(WINDOW))) ** 2
+        self._kept.append((10 * np.log10(spectrum + 1e-12)).astype(np.float32))
+        if len(self._kept) == _MOST_WINDOWS:
+            self._kept = self._kept[::2]
+            self._every *= 2
 
     def found(self) -> Hum | None:
         """Decide; None when there is no hum or too little sound to tell."""
-        if not self._windows and len(self._waiting) >= _LEAST_WINDOW:
-            self._add(self._waiting)
-        if not self._windows:
+        if len(self._kept) < _LEAST_WINDOWS:
             return None
-        best = max((_standing_out(self._total / self._windows, base) for base in _BASES), key=lambda hum: hum[0])
-        score, base, harmonics = best
+        steady = np.percentile(self._kept, _PRESENT, axis=0).astype(np.float64)
+        score, base, harmonics = max((_standing_out(steady, base) for base in _BASES), key=lambda hum: hum[0])
         if len(harmonics) < _LEAST_HARMONICS or score < _LEAST_HARMONICS * _PROMINENT_DB:
             return None
         return Hum(round(base, 2), harmonics)

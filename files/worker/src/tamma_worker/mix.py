@@ -20,8 +20,9 @@ from tamma_worker.presets import Preset
 from tamma_worker.process import Processed, processors
 from tamma_worker.stft import Samples
 
-HEADROOM_DB = 1.6  # AAC and MP3 overshoot a limiter's ceiling; so most results need no second encoding
+HEADROOM_DB = 1.0  # AAC and MP3 overshoot a limiter's ceiling; so most results need no second encoding
 _STRETCH = 60  # records of 100 ms that are made at once
+_MOST_GUESSES, _SETTLED_DB = 6, 0.05  # of the gain: more gain makes the limiter take more
 _AROUND = CONTEXT // FRAME  # records on either side that the limiter needs
 _TRIALS, _TRIAL = 40, 30  # stretches, and records in each, that what the limiter takes is estimated from
 
@@ -86,8 +87,11 @@ class Mix:
         if loudness is None:
             return Final(0.0, ceiling)
         final = self.with_gain(preset.loudness_lufs - loudness, ceiling, preset)
-        for _ in range(2):
-            final = self.with_gain(preset.loudness_lufs - loudness + self._taken(final), ceiling, preset)
+        for _ in range(_MOST_GUESSES):
+            better = self.with_gain(preset.loudness_lufs - loudness + self._taken(final), ceiling, preset)
+            if abs(better.gain_db - final.gain_db) < _SETTLED_DB:
+                break
+            final = better
         return final
 
     def with_gain(self, gain: float, ceiling: float, preset: Preset) -> Final:
@@ -96,10 +100,9 @@ class Mix:
         return Final(round(min(gain, most), 3), ceiling, capped=gain > most)
 
     def _energy(self) -> npt.NDArray[np.float32]:
-        """K-weighted energy per 100 ms after levelling; of kept stretches by the ratio of the speech bands."""
+        """Give the K-weighted energy per 100 ms after levelling, where one of the two sounds prevails."""
         keep, processed = self.content.keep[: len(self.processed.energy)], self.processed
-        ratio = processed.before[: len(keep)] / np.maximum(processed.after[: len(keep)], 1e-12)
-        energy = processed.energy * ((1 - keep) + keep * ratio)
+        energy = processed.energy * (1 - keep) + processed.raw_energy * keep
         return np.asarray(energy * 10 ** (self.levelling / 10), np.float32)
 
     def _taken(self, final: Final) -> float:

@@ -4,6 +4,7 @@ Blocks lie on a fixed grid and know nothing of each other, so the result is the 
 it; where two meet they are cross-faded.
 """
 
+import ctypes
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -27,11 +28,13 @@ BEFORE = 15 * FRAME  # 1.5 s: what the network needs to forget how it began, and
 AFTER = 3 * FRAME  # 0.3 s: what the notches and the network look ahead
 FADE = 2 * FRAME  # on either side of a seam
 _PADDING = 3 * FRAME
+_DC_HZ = 12.0  # below the lowest note
 _PER_FRAME = FRAME // HOP
 _SPEECH_BINS = slice(2, 160)  # 100 Hz to 8 kHz: where speech is looked for
 _WORTH_KEEPING = 0.05  # -13 dB: a stretch of which the denoiser leaves less might be music, see content.py
 _STRETCH = 25  # frames of such a stretch
 _POLL_SECONDS = 0.25
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 Floats = npt.NDArray[np.float32]
 Filters = tuple[float, Hum | None, float]  # high-pass in Hz, hum, gain in dB
@@ -45,6 +48,7 @@ class Processed:
     raw: Store
     frames: int = 0  # at 48 kHz
     energy: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # K-weighted, of the clean sound
+    raw_energy: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # the same of the undenoised one
     before: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # in the speech band, to the denoiser
     after: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # from the denoiser
     has_raw: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
@@ -73,6 +77,17 @@ def processors() -> int:
         return allowed
 
 
+def return_memory() -> None:
+    """Have the C library give blocks of megabytes back at once (glibc alone; elsewhere nothing happens).
+
+    It would raise its limit for that with every such block, and keep a third more than is in use.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 2 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 8 << 20)
+
+
 class Processor:
     """Takes interleaved float samples at 48 kHz in pieces of any size."""
 
@@ -82,6 +97,7 @@ class Processor:
         self._buffer = np.zeros((0, channels), np.float32)  # from BEFORE ahead of the next block's body, or the start
         self._rest = b""
         self._total = 0
+        return_memory()
         self._workers = processors()
         self._pool = ThreadPoolExecutor(self._workers)
         self._running: deque[Future[_Block]] = deque()
@@ -137,6 +153,7 @@ class _Writer:
         self._meter = Meter(channels)
         self._tail: Samples | None = None
         self._before, self._after, self._has_raw = bytearray(), bytearray(), bytearray()
+        self._raw_energy = bytearray()
         rise = (np.arange(2 * FADE, dtype=np.float32) + 0.5) / (2 * FADE)
         self._rise = rise[:, None]
 
@@ -148,6 +165,7 @@ class _Writer:
         self._tail = clean[-2 * FADE :]
         if block.raw is not None:  # the same samples in both neighbours: no fade is needed
             self._result.raw.write(self._record, block.raw)
+        self._raw_energy += _weighted(block).tobytes()
         self._write(clean[: -2 * FADE])
         self._before += block.before.tobytes()
         self._after += block.after.tobytes()
@@ -166,9 +184,22 @@ class _Writer:
         records = -(-total // FRAME)
         self._result.frames = total
         self._result.energy = self._meter.energy[:records]
+        self._result.raw_energy = np.frombuffer(bytes(self._raw_energy), np.float32)[: len(self._result.energy)]
         self._result.before = np.frombuffer(bytes(self._before), np.float32)[:records]
         self._result.after = np.frombuffer(bytes(self._after), np.float32)[:records]
         self._result.has_raw = np.frombuffer(bytes(self._has_raw), np.bool_)[:records]
+
+
+def _weighted(block: _Block) -> Floats:
+    """K-weighted energy per 100 ms of the body of a block's undenoised sound, zero where it is not kept."""
+    count = len(block.before)
+    if block.raw is None:
+        return np.zeros(count, np.float32)
+    meter = Meter(block.raw.shape[1])
+    meter.take(block.raw)
+    meter.close()
+    lead = len(block.raw) // FRAME - count - FADE // FRAME
+    return meter.energy[lead : lead + count]
 
 
 @lru_cache(maxsize=4)
@@ -190,11 +221,11 @@ def _response(plan: Filters, size: int) -> Floats | None:
     return gain.astype(np.float32)
 
 
-def _filtered(block: Samples, plan: Plan) -> Samples:
+def _filtered(block: Samples, plan: Plan, highpass_hz: float) -> Samples:
     """Route and filter a block; it is padded, because a spectrum's end is its beginning's neighbour."""
     routed = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0) @ np.array(plan.route, np.float32).T
     size = len(block) + _PADDING
-    response = _response((plan.highpass_hz, plan.hum, plan.pre_gain_db), size)
+    response = _response((highpass_hz, plan.hum, plan.pre_gain_db), size)
     if response is None:
         return routed
     channels = [np.fft.irfft(np.fft.rfft(channel, size) * response, size)[: len(block)] for channel in routed.T]
@@ -203,7 +234,7 @@ def _filtered(block: Samples, plan: Plan) -> Samples:
 
 def _work(block: Samples, lead: int, plan: Plan) -> _Block:
     """Process one block; runs beside others."""
-    block = _filtered(block, plan)
+    original, block = block, _filtered(block, plan, plan.highpass_hz)
     end = len(block) - AFTER
     whole = slice(max(0, lead - FADE), end + FADE)
     inside = slice(lead // FRAME, end // FRAME)
@@ -214,7 +245,9 @@ def _work(block: Samples, lead: int, plan: Plan) -> _Block:
     if plan.deess_db:
         clean = deess.softened(clean, plan.deess_db)
     out = np.stack([synthesise(spectrum)[whole] for spectrum in clean], axis=1)
-    raw = block[whole] if _loses_much(before, after) else None
+    raw = None
+    if _loses_much(before, after):  # music has its lowest notes where speech has rumble
+        raw = _filtered(original, plan, min(plan.highpass_hz, _DC_HZ))[whole]
     return _Block(out, raw, before[inside], after[inside])
 
 
