@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks.audio.speech import RATE, Floats, clips
 
 Dice = np.random.Generator
+_SUBSONIC_HZ = 30  # no fan moves air that slowly
 
 
 def _shaped(length: int, dice: Dice, magnitude: Callable[[Floats], Floats]) -> Floats:
@@ -27,7 +28,7 @@ def pink(length: int, dice: Dice) -> Floats:
 
 def fan(length: int, dice: Dice) -> Floats:
     """Rushing air that falls by 9 dB per octave, with the hum of turning blades and a slow waver."""
-    air = _shaped(length, dice, lambda hertz: 1 / np.maximum(hertz / 150, 1) ** 1.5 * (hertz > 30))
+    air = _shaped(length, dice, lambda hertz: 1 / np.maximum(hertz / 150, 1) ** 1.5 * (hertz > _SUBSONIC_HZ))
     time = np.arange(length) / RATE
     blades = dice.uniform(70, 140)
     tone = sum(np.sin(2 * np.pi * blades * n * time + dice.uniform(0, 6.28)) / n**1.3 for n in range(1, 7))
@@ -99,7 +100,9 @@ def _beat(total: Floats, start: int, dice: Dice, *, snare: bool) -> None:
     if snare:
         total[start : start + length] += 0.8 * dice.standard_normal(length) * np.exp(-25 * time)
     else:
-        total[start : start + length] += 1.5 * np.sin(2 * np.pi * (50 + 60 * np.exp(-30 * time)) * time) * np.exp(-15 * time)
+        total[start : start + length] += (
+            1.5 * np.sin(2 * np.pi * (50 + 60 * np.exp(-30 * time)) * time) * np.exp(-15 * time)
+        )
 
 
 def applause(length: int, dice: Dice) -> Floats:

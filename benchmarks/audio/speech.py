@@ -42,9 +42,9 @@ def fetch() -> None:
         target = _CACHE / package
         if target.exists():
             continue
-        subprocess.run(["apt-get", "download", "-qq", package], cwd=_CACHE, check=True)
+        subprocess.run(["/usr/bin/apt-get", "download", "-qq", package], cwd=_CACHE, check=True)
         archive = next(_CACHE.glob(f"{package}_*.deb"))
-        subprocess.run(["dpkg-deb", "-x", str(archive), str(target)], check=True)
+        subprocess.run(["/usr/bin/dpkg-deb", "-x", str(archive), str(target)], check=True)
         archive.unlink()
 
 
