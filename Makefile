@@ -94,7 +94,7 @@ teardown: $(READY) ## Delete the stack: make teardown CONFIRM=tamma-dev
 	@ansible-playbook playbooks/teardown.yml $(INVENTORY) -e teardown_confirm=$(CONFIRM) $(ARGS)
 
 ##@ Tests
-.PHONY: test lint types unit contract molecule e2e faults faults-small interrupted bench-converge bench-database bench-dispatcher docs
+.PHONY: test lint types unit contract molecule e2e faults faults-small interrupted bench-converge bench-database bench-dispatcher bench-audio docs
 TEST_READY := setup .venv/.test-ready
 
 # Molecule and the end-to-end tests mostly wait for one process at a time, so two kinds of tests share two cores well.
@@ -148,6 +148,9 @@ bench-database: setup ## Measure the jobs table, small and large: make bench-dat
 bench-dispatcher: setup ## Measure how fast jobs start: make bench-dispatcher [ARGS="--runs 1 --only start"]
 	@python -m benchmarks.dispatcher.run $(ARGS)
 
+bench-audio: .venv-audio-bench/.ready ## Measure the sound and its cost: make bench-audio [ARGS="--only noise --clips 2"]
+	@PYTHONPATH=$(CURDIR)/files/worker/src:$(CURDIR) .venv-audio-bench/bin/python -m benchmarks.audio.run $(ARGS)
+
 docs: .venv/.run-ready ## Renew the generated documentation
 	@python docs/generate.py
 	@python -m benchmarks.scale.page
@@ -164,6 +167,8 @@ setup: .venv/.run-ready .venv-cloud/.ready .venv-worker/.ready local/node_module
 lock: .venv/bin/uv ## Renew the lock files from requirements/*.in
 	@for f in requirements/{bootstrap,run,test,cloud,node} files/worker/requirements files/lambda/requirements; do \
 		$(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate --upgrade $$f.in -o $$f.txt; done
+	@$(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate --upgrade \
+		requirements/audio-bench.in -o requirements/audio-bench.txt
 	@npm --prefix local install --package-lock-only
 
 .venv/bin/uv: requirements/bootstrap.txt
@@ -192,6 +197,15 @@ lock: .venv/bin/uv ## Renew the lock files from requirements/*.in
 	@echo "Installing the worker's packages (.venv-worker) ..."
 	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv-worker
 	@$(PIP_INSTALL) --python .venv-worker -r files/worker/requirements.txt
+	@touch $@
+
+# pesq is built from source, against the Cython and numpy of the first step.
+.venv-audio-bench/.ready: requirements/audio-bench.txt .venv/bin/uv
+	@echo "Installing what measures sound (.venv-audio-bench) ..."
+	@$(UV) venv --quiet --allow-existing --python .venv/bin/python .venv-audio-bench
+	@awk '/^[a-z]/ {skip = /^pesq==/} !skip' requirements/audio-bench.txt > .venv-audio-bench/first.txt
+	@$(PIP_INSTALL) --python .venv-audio-bench -r .venv-audio-bench/first.txt
+	@$(PIP_INSTALL) --python .venv-audio-bench --no-build-isolation-package pesq -r requirements/audio-bench.txt
 	@touch $@
 
 # Where npm is missing, a wheel brings it.

@@ -1,8 +1,1 @@
 """Measurements side by side with others; each folder says what and how."""
-
-import ansible.module_utils
-from tamma_local.layout import REPOSITORY
-
-# Ansible puts the project's module_utils/ beside its own at run time; here Python has to be told.
-if str(REPOSITORY / "module_utils") not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(str(REPOSITORY / "module_utils"))

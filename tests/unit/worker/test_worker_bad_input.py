@@ -149,7 +149,7 @@ def test_odd_names_are_only_names(name: str, tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(media.tone(tmp_path / "x.wav", seconds=0.5).read_bytes())
     assert cli.main(["clean", f"./{name}", "out"]) == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["audio.m4a", "report.json", "waveform.png"]
+    assert {"audio.m4a", "report.json", "waveform.png"} < {path.name for path in (tmp_path / "out").iterdir()}
     assert not (tmp_path / "hacked").exists()
 
 

@@ -81,13 +81,8 @@ def test_noise_between_words_goes_down(tmp_path: Path) -> None:
     gaps = [
         report["loudness"][when]["integrated_lufs"] - report["noise_floor_dbfs"][when] for when in ("before", "after")
     ]
-    assert gaps[1] - gaps[0] > 5
-    assert {"denoise", "expand"} <= {step["step"] for step in report["steps"]}
-
-
-def test_steady_sound_is_not_taken_for_noise(tmp_path: Path) -> None:
-    recording = media.tone(tmp_path / "in.flac", seconds=4, source=STEREO_CHORD)
-    assert "denoise" not in {step["step"] for step in run(recording, tmp_path / "out")["steps"]}
+    assert gaps[1] - gaps[0] > 10
+    assert "denoise" in {step["step"] for step in report["steps"]}
 
 
 @pytest.mark.parametrize("rate", [44100, 48000])
@@ -190,29 +185,15 @@ def test_a_cut_recording_is_salvaged_and_says_so(tmp_path: Path) -> None:
 
 
 def test_listening_takes_pieces_of_any_size() -> None:
-    noise = np.random.default_rng(7).standard_normal((50_001, 2)).astype(np.float32)
-    nothing = listen.Loudness(None, None, None)
+    noise = np.random.default_rng(7).standard_normal((150_001, 2)).astype(np.float32)
     one, many = listen.Listener(2), listen.Listener(2)
     data = noise.tobytes()
     one(data)
     for start in range(0, len(data), 7919):
         many(data[start : start + 7919])
-    first, second = one.heard(nothing), many.heard(nothing)
-    assert first.duration_seconds == second.duration_seconds == pytest.approx(50_001 / listen.RATE)
-    assert np.array_equal(first.envelope, second.envelope)
+    first, second = one.heard([]), many.heard([])
+    assert first.frames == second.frames == 150_001
+    assert np.array_equal(first.pixels, second.pixels)
+    assert np.array_equal(first.energy, second.energy)
+    assert first.loudness == second.loudness
     assert first.channel_energy == pytest.approx(second.channel_energy)
-    assert first.noise_floor_dbfs == second.noise_floor_dbfs
-
-
-def test_the_envelope_keeps_its_size_and_its_peaks() -> None:
-    listener = listen.Listener(1)
-    hour = 3600 * listen.RATE
-    piece = np.full(listen.RATE * 60, 0.25, np.float32)
-    for minute in range(60):
-        piece[0] = 0.9 if minute == 30 else 0.25
-        listener(piece.tobytes())
-    heard = listener.heard(listen.Loudness(None, None, None))
-    assert heard.duration_seconds == hour / listen.RATE
-    assert len(heard.envelope) <= 4096
-    assert int(np.argmax(heard.envelope)) == pytest.approx(len(heard.envelope) / 2, abs=2)
-    assert heard.envelope.max() == np.float32(0.9)

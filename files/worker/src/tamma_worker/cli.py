@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-from tamma_worker.clean import AUDIO, REPORT, WAVEFORM, clean
+from tamma_worker.clean import clean
 from tamma_worker.control import Control
 from tamma_worker.errors import EXIT_OK, MissingInputError
 from tamma_worker.presets import DEFAULT, all_presets, preset
@@ -26,9 +26,10 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".tamma-") as scratch:
         with ProgressBar(sys.stderr) as bar:
             report = clean(recording, Path(scratch), preset(options.preset), Control(bar.show))
-        for name in (AUDIO, WAVEFORM, REPORT):
+        written = sorted(path.name for path in Path(scratch).iterdir())
+        for name in written:
             shutil.move(Path(scratch) / name, folder / name)
-    _summarise(report, folder)
+    _summarise(report, [folder / name for name in written])
     return EXIT_OK
 
 
@@ -40,12 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("clean", help="clean a recording on this machine")
     command.add_argument("recording", help="audio or video file")
-    command.add_argument("folder", help=f"where {AUDIO}, {WAVEFORM} and {REPORT} go")
+    command.add_argument("folder", help="where the audio files, pictures and report.json go")
     command.add_argument("--preset", choices=sorted(all_presets()), default=DEFAULT)
     return parser
 
 
-def _summarise(report: dict[str, Any], folder: Path) -> None:
+def _summarise(report: dict[str, Any], written: list[Path]) -> None:
     for when in ("before", "after"):
         loudness = report["loudness"][when]
         print(
@@ -53,8 +54,8 @@ def _summarise(report: dict[str, Any], folder: Path) -> None:
         )
     for note in report["notes"]:
         print(f"  note: {note}")
-    for name in (AUDIO, WAVEFORM, REPORT):
-        print(f"        {folder / name}")
+    for path in written:
+        print(f"        {path}")
 
 
 def _number(value: float | None) -> str:

@@ -1,196 +1,190 @@
-"""From the chain to ``audio.m4a``: gain, true-peak limiter, AAC; encoded again until the decoded result is right."""
+"""From the mix to the audio files: encoded all at once, measured decoded, and once more when that is not right."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import ffmpeg  # type: ignore[import-untyped]
+import numpy as np
 
 from tamma_worker import engine
-from tamma_worker.chain import Plan, Stage
 from tamma_worker.control import Control
 from tamma_worker.errors import TemporaryError
-from tamma_worker.listen import Heard, LastBlock, Loudness, fold, listen, loudness_of, meter
+from tamma_worker.listen import Heard, decode, listen
+from tamma_worker.meter import Loudness, Meter
+from tamma_worker.mix import Final, Mix
 from tamma_worker.presets import Preset
 from tamma_worker.probe import Facts
+from tamma_worker.stft import RATE
 
-TOLERANCE_LU = 0.2  # of the decoded output; what a user is promised is 0.5
-_HEADROOM_DB = 1.0  # AAC overshoots a limiter's ceiling; most results then need no second encoding
-_SAFETY_DB = 0.2  # below the ceiling when a second encoding is needed: overshoot differs from run to run of the loop
-_COMPRESSOR_TAKES_DB = 3.0  # of speech, give or take 1; near the truth, the limiter's share is measured right as well
+TOLERANCE_LU = 0.3  # of the decoded output; what a user is promised is 0.5
+_SAFETY_DB = 0.3  # below the ceiling when a second encoding is needed: overshoot differs from run to run of the loop
 _MAX_ENCODINGS = 4  # gain and ceiling settle in two or three; what is left then stands in the report
-_OVERSAMPLING = 4  # ITU-R BS.1770-4, annex 2: true peaks are estimated at four times the rate
-_LIMIT_RANGE = (0.0625, 1.0)  # what alimiter accepts
+_CONTAINERS = {"m4a": "ipod", "mp3": "mp3", "wav": "wav", "opus": "opus"}
+_TRIMS_DB = {"mp3": 0.45}  # LAME lowers what it encodes to 95 % unless told otherwise, which ffmpeg cannot
+_COVERED = {"m4a", "mp3"}  # formats whose muxer takes a cover picture
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The recording: where it is, what it is, how long it really is, what is done to it."""
+    """The recording: where it is, what it is, what it becomes, under which preset."""
 
     path: Path
     facts: Facts
-    seconds: float
-    plan: Plan
+    mix: Mix
     preset: Preset
 
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """The last stage: gain after the chain and the limiter's ceiling; None and None change nothing."""
-
-    gain_db: float = 0.0
-    ceiling_dbtp: float | None = None
-    capped: bool = False
-
-
-def measured_guess(source: Source, heard: Heard, control: Control, span: tuple[float, float]) -> Final:
-    """Choose gain and ceiling by running everything once without encoding, limiter included (it takes loudness too)."""
-    guess = _first_guess(source, heard)
-    block = LastBlock()
-    report = control.span(*span, "measuring")
-
-    def arguments(url: str) -> list[str]:
-        stream = _processed(_opened(source)[0], source, guess)
-        return list(ffmpeg.get_args(ffmpeg.output(meter(stream, url), "-", format="null")))
-
-    outcome = engine.ffmpeg(arguments, control, report=lambda s: report(s / source.seconds), metadata=block)
-    _expect_success(outcome)
-    return _corrected(guess, loudness_of(block.values()), source, tolerance=0.0) or guess
-
-
-def _first_guess(source: Source, heard: Heard) -> Final:
-    """Aim at the preset's loudness as if the chain kept the nominal one, but for what its compressor usually takes."""
-    preset, loudness = source.preset, heard.loudness.integrated_lufs
-    if not preset.cleans:
-        return Final()
-    ceiling = preset.true_peak_dbtp - _HEADROOM_DB
-    if loudness is None:
-        return Final(0.0, ceiling)
-    taken = _COMPRESSOR_TAKES_DB if any(stage.name == "compress" for stage in source.plan.stages) else 0.0
-    return _with_gain(preset.loudness_lufs - loudness - source.plan.pre_gain_db + taken, ceiling, source)
-
-
-def _with_gain(gain: float, ceiling: float, source: Source) -> Final:
-    """Take as much of ``gain`` as the preset lets a recording be amplified."""
-    most = source.preset.max_gain_db - source.plan.pre_gain_db
-    return Final(min(gain, most), ceiling, capped=gain > most)
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.mix.processed.frames / RATE
 
 
 def encode_until_right(
-    source: Source, final: Final, target: Path, control: Control, span: tuple[float, float]
-) -> tuple[Heard, Final, int]:
-    """Write ``target``; gives what is heard in it, the final stage that was used and how often it was encoded.
+    source: Source, folder: Path, control: Control, span: tuple[float, float]
+) -> tuple[Heard, dict[str, Loudness], Final, int]:
+    """Write ``audio.*``; gives what is heard in the first format, the loudness of all, the final stage, encodings.
 
-    A lossy encoder adds peaks and moves loudness a little, so the file itself is measured and, when it is off, written
-    again with the gain and the ceiling corrected by just that much.
+    A lossy encoder adds peaks and moves loudness a little, so the files themselves are measured and, when one is off,
+    written again with the gain and the ceiling corrected by just that much.
     """
+    final = replace(source.mix.chosen(source.preset), trims_db=_TRIMS_DB if source.preset.cleans else {})
     start, end = span
     for number in range(1, _MAX_ENCODINGS + 1):
         most = start + (end - start) * 0.7  # where encoding ends and checking begins, by their usual times
-        _encode(source, final, target, control, (start, most))
-        heard = _check(source, target, control, (most, end))
-        corrected = _corrected(final, heard.loudness, source, TOLERANCE_LU)
+        report = control.span(start, most, "encoding")
+        _encode(source, final, folder, control, report)
+        heard, measured = _check(source, folder, control, (most, end))
+        corrected = _corrected(final, measured, source)
         if corrected is None or number == _MAX_ENCODINGS:
-            return heard, final, number
+            return heard, measured, final, number
         final = corrected
     raise AssertionError  # pragma: no cover (the loop always returns)
 
 
-def _check(source: Source, target: Path, control: Control, span: tuple[float, float]) -> Heard:
-    report = control.span(*span, "checking")
-    return listen(
-        target,
-        0,
-        source.plan.channels,
-        control=control,
-        report=lambda seconds: report(seconds / source.seconds),
-        max_seconds=source.preset.max_seconds + 60,  # the encoder's padding is no reason to cut
-    )
+def _check(
+    source: Source, folder: Path, control: Control, span: tuple[float, float]
+) -> tuple[Heard, dict[str, Loudness]]:
+    """Decode every file and measure it; the first one is listened to for the pictures too."""
+    first, *others = source.preset.formats
+    tell, channels = control.span(*span, "checking"), source.mix.plan.channels
+    longest = source.preset.max_seconds + 60  # the encoder's padding is no reason to cut
+    with ThreadPoolExecutor(max(1, len(others))) as pool:
+        running = {
+            name: pool.submit(_measured, folder / f"audio.{name}", channels, control, longest) for name in others
+        }
+        heard = listen(
+            folder / f"audio.{first}",
+            0,
+            channels,
+            control=control,
+            report=lambda seconds: tell(seconds / max(0.1, source.seconds)),
+            max_seconds=longest,
+        )
+        measured = {name: future.result() for name, future in running.items()}
+    return heard, {first: heard.loudness, **measured}
 
 
-def _corrected(final: Final, result: Loudness, source: Source, tolerance: float) -> Final | None:
+def _measured(path: Path, channels: int, control: Control, longest: float) -> Loudness:
+    meter, rest, size = Meter(channels), b"", 4 * channels
+
+    def take(data: bytes) -> None:
+        nonlocal rest
+        data = rest + data
+        whole = len(data) // size * size
+        rest = data[whole:]
+        meter.take(np.frombuffer(data[:whole], np.float32).reshape(-1, channels))
+
+    decode(path, 0, channels, control=control, report=lambda _: None, max_seconds=longest, samples=take)
+    meter.close()
+    return meter.loudness()
+
+
+def _corrected(final: Final, measured: dict[str, Loudness], source: Source) -> Final | None:
     """Give the next try, or None when this one is right (or cannot be judged, being silent or unprocessed)."""
-    if final.ceiling_dbtp is None or result.true_peak_dbtp is None:
+    peaks = [loudness.true_peak_dbtp for loudness in measured.values() if loudness.true_peak_dbtp is not None]
+    if final.ceiling_dbtp is None or not peaks:
         return None
-    over = result.true_peak_dbtp - source.preset.true_peak_dbtp
-    off = 0.0 if result.integrated_lufs is None else source.preset.loudness_lufs - result.integrated_lufs
-    if over <= 0 and (abs(off) <= tolerance or (final.capped and off > 0)):
-        return None
-    ceiling = final.ceiling_dbtp - (over + _SAFETY_DB if over > 0 else 0.0)
-    return _with_gain(final.gain_db + off, ceiling, source)
-
-
-def final_stage(final: Final, plan: Plan) -> list[Stage]:
-    """Gain and limiter as stages; none when nothing is to be changed."""
-    stages = []
-    if final.ceiling_dbtp is not None:
-        why = "The loudness that listeners and platforms expect"
-        if final.capped:
-            why = "The recording is nearly silent: it was amplified only as far as its noise allows"
-        what = f"{plan.pre_gain_db + final.gain_db:+.1f} dB in all"
-        stages.append(Stage("gain", what, why, lambda s: s.filter("volume", f"{final.gain_db}dB", precision="float")))
-        ceiling = final.ceiling_dbtp
-        limit = min(_LIMIT_RANGE[1], max(_LIMIT_RANGE[0], 10 ** (ceiling / 20)))
-
-        def limiter(stream: ffmpeg.Stream) -> ffmpeg.Stream:
-            over = stream.filter("aresample", plan.rate_hz * _OVERSAMPLING)
-            options = {"limit": round(limit, 6), "attack": 5, "release": 50, "level": 0, "latency": 1}
-            return over.filter("alimiter", **options).filter("aresample", plan.rate_hz)
-
-        what = f"True peaks were held under {ceiling:.1f} dBTP"
-        stages.append(Stage("limit", what, "Lossy encoding must not clip afterwards", limiter))
-    return stages
-
-
-def _opened(source: Source) -> tuple[ffmpeg.Stream, ffmpeg.Stream]:
-    """Open the audio as at most two channels of floats, and the whole input for what is copied beside it."""
-    opened = ffmpeg.input(f"file:{source.path.absolute()}", t=source.preset.max_seconds + 1, **engine.SAFE_INPUT)
-    return fold(opened[str(source.facts.stream)], source.facts.channels), opened
-
-
-def _processed(stream: ffmpeg.Stream, source: Source, final: Final) -> ffmpeg.Stream:
-    stream = source.plan.apply(stream)
-    for stage in final_stage(final, source.plan):
-        stream = stage.apply(stream)
-    return stream
-
-
-def _encode(source: Source, final: Final, target: Path, control: Control, span: tuple[float, float]) -> None:
-    report = control.span(*span, "cleaning")
-    arguments = _encode_arguments(source, final, target)
-    _expect_success(engine.ffmpeg(lambda _: arguments, control, report=lambda s: report(s / source.seconds)))
-
-
-def _encode_arguments(source: Source, final: Final, target: Path) -> list[str]:
-    stream, opened = _opened(source)
-    stream = _processed(stream, source, final)
-    kbps = source.preset.kbps_mono if source.plan.channels == 1 else source.preset.kbps_stereo
-    options: dict[str, Any] = {
-        "format": "ipod",  # the muxer of .m4a
-        "acodec": "aac",
-        "audio_bitrate": f"{kbps}k",
-        "aac_coder": "fast",  # half the time of the default and measured to be better on speech
-        "ar": source.plan.rate_hz,
-        "movflags": "+faststart",
-        "map_metadata:g": -1,  # only the tags below, see probe._TAGS; chapters keep their titles
-        "map_chapters": 0,
+    over = max(peaks) - source.preset.true_peak_dbtp
+    off = {
+        name: 0.0 if loudness.integrated_lufs is None else source.preset.loudness_lufs - loudness.integrated_lufs
+        for name, loudness in measured.items()
     }
-    streams = [stream]
-    if source.facts.cover is not None:
-        streams.append(opened[str(source.facts.cover)])
-        options |= {"vcodec": "copy", "disposition:v:0": "attached_pic"}
-    command = list(
-        ffmpeg.get_args(ffmpeg.output(*streams, f"file:{target.absolute()}", **options), overwrite_output=True)
+    first = off[source.preset.formats[0]]
+    if over <= 0 and (max(map(abs, off.values())) <= TOLERANCE_LU or (final.capped and first > 0)):
+        return None
+    short = max(off.values()) > TOLERANCE_LU  # then the room that the encoder left under the ceiling is used
+    ceiling = final.ceiling_dbtp - (over + _SAFETY_DB if over > 0 or short else 0.0)
+    trims = {name: final.trims_db.get(name, 0.0) + value - first for name, value in off.items()}
+    return replace(source.mix.with_gain(final.gain_db + first, ceiling, source.preset), trims_db=trims)
+
+
+def _encode(source: Source, final: Final, folder: Path, control: Control, report: Callable[[float], None]) -> None:
+    """Run one ffmpeg that encodes every format at once, each on a thread of its own."""
+    outcome = engine.ffmpeg(
+        _arguments(source, final, folder),
+        control,
+        report=lambda seconds: report(seconds / max(0.1, source.seconds)),
+        feed=source.mix.samples(final),
     )
-    place = command.index(f"file:{target.absolute()}")
-    tags = [part for key, value in source.facts.tags.items() for part in ("-metadata", f"{key}={value}")]
-    return command[:place] + tags + command[place:]
-
-
-def _expect_success(outcome: engine.Outcome) -> None:
-    """Fail for now: the recording has been decoded before, so this is about disk or memory and worth a retry."""
     if outcome.code != 0 or not math.isfinite(outcome.position_seconds):
+        # the recording has been decoded before, so this is about disk or memory and worth a retry
         error = TemporaryError("ffmpeg_failed", f"The audio engine could not finish (code {outcome.code}).")
         error.add_note("\n".join(outcome.stderr))
         raise error
+
+
+def _arguments(source: Source, final: Final, folder: Path) -> list[str]:
+    channels, facts = source.mix.plan.channels, source.facts
+    sound = ffmpeg.input("pipe:0", format="f32le", ar=RATE, ac=channels)
+    original = ffmpeg.input(f"file:{source.path.absolute()}", **engine.SAFE_INPUT)
+    copies = sound.audio.filter_multi_output("asplit", len(source.preset.formats))
+    outputs, names = [], []
+    for number, name in enumerate(source.preset.formats):
+        options = _options(name, source.preset, channels)
+        trim = final.trims_db.get(name, 0.0)
+        streams = [copies[number].filter("volume", f"{trim:.3f}dB") if trim else copies[number]]
+        if facts.cover is not None and name in _COVERED:
+            streams.append(original[str(facts.cover)])
+            options |= {"vcodec": "copy", "disposition:v:0": "attached_pic"}
+        target = f"file:{(folder / f'audio.{name}').absolute()}"
+        outputs.append(ffmpeg.output(*streams, target, **options))
+        names.append(target)
+    # chapters come from the recording even where no stream of it is used, so it has to be an input in any case
+    command = _with_inputs(list(ffmpeg.get_args(ffmpeg.merge_outputs(*outputs), overwrite_output=True)), source)
+    tags = [part for key, value in facts.tags.items() for part in ("-metadata", f"{key}={value}")]
+    for target in names:
+        place = command.index(target)
+        command[place:place] = tags
+    return command
+
+
+def _with_inputs(command: list[str], source: Source) -> list[str]:
+    """Put the recording behind the samples as second input, unless a cover has brought it in."""
+    path = f"file:{source.path.absolute()}"
+    if path in command:
+        return command
+    place = command.index("pipe:0") + 1
+    safe = [part for key, value in engine.SAFE_INPUT.items() for part in (f"-{key}", value)]
+    return [*command[:place], *safe, "-i", path, *command[place:]]
+
+
+def _options(name: str, preset: Preset, channels: int) -> dict[str, Any]:
+    kbps = preset.kbps_mono if channels == 1 else preset.kbps_stereo
+    common: dict[str, Any] = {
+        "format": _CONTAINERS[name],
+        "map_metadata:g": -1,  # only the tags of probe._TAGS; chapters keep their titles
+        "map_chapters": 1,
+    }
+    codecs: dict[str, dict[str, Any]] = {
+        # the fast coder takes half the time of the default and was measured to be better on speech
+        "m4a": {"acodec": "aac", "aac_coder": "fast", "audio_bitrate": f"{kbps}k", "movflags": "+faststart"},
+        # LAME's quality 7 takes half the time of its default
+        "mp3": {"acodec": "libmp3lame", "compression_level": 7, "audio_bitrate": f"{kbps}k", "id3v2_version": 3},
+        "wav": {"acodec": "pcm_s24le", "rf64": "auto"},
+        "opus": {"acodec": "libopus", "audio_bitrate": f"{max(32, kbps * 2 // 3)}k"},
+    }
+    return common | codecs[name]

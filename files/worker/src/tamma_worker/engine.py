@@ -1,7 +1,7 @@
 """One ffmpeg or ffprobe process: pipes drained in one loop, progress, stop, and a watchdog.
 
-Nothing here reads what ffmpeg says to people: progress comes from ``-progress``, measurements from ``ametadata`` on a
-pipe of their own, samples on standard output. Standard error is kept (its last lines) for the log alone.
+Nothing here reads what ffmpeg says to people: progress comes from ``-progress``, samples come on standard output and
+go to standard input. Standard error is kept (its last lines) for the log alone.
 """
 
 import os
@@ -9,9 +9,10 @@ import selectors
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import FileIO
+from typing import IO
 
 from tamma_worker import binaries
 from tamma_worker.control import Control
@@ -33,7 +34,6 @@ DEMUXERS = (
 SAFE_INPUT = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
 
 Sink = Callable[[bytes], None]
-Arguments = Callable[[str], list[str]]
 
 
 @dataclass
@@ -93,35 +93,33 @@ def _pipe() -> tuple[FileIO, FileIO]:
 
 
 def ffmpeg(
-    arguments: Arguments,
+    arguments: list[str],
     control: Control,
     *,
     report: Callable[[float], None] = _ignore,
     samples: Sink = _ignore,
-    metadata: Sink = _ignore,
+    feed: Iterator[bytes] | None = None,
 ) -> Outcome:
     """Run ffmpeg to its end and give its outcome; the process never outlives this call.
 
-    ``arguments`` gets the URL that an ``ametadata`` filter can print to and returns what follows the program's name.
-    ``report`` gets seconds of output, ``samples`` the bytes of standard output, ``metadata`` those of that URL.
+    ``report`` gets seconds of output, ``samples`` the bytes of standard output; ``feed`` is written to standard input.
     Raises TemporaryError when ffmpeg stalls or is killed, and whatever reason to stop ``control`` has.
     """
     progress = _Progress(report)
-    (progress_in, progress_out), (metadata_in, metadata_out) = _pipe(), _pipe()
+    progress_in, progress_out = _pipe()
     # no key presses are read, numbers arrive twice a second, undecodable frames do not decide the exit code
     quiet = ["-hide_banner", "-nostdin", "-loglevel", "error", "-stats_period", "0.5", "-max_error_rate", "1"]
     limits = ["-max_alloc", str(_MAX_ALLOCATION), "-progress", f"pipe:{progress_out.fileno()}"]
-    command = [binaries.ffmpeg(), *quiet, *limits, *arguments(f"pipe:{metadata_out.fileno()}")]
-    with progress_in, progress_out, metadata_in, metadata_out:
+    command = [binaries.ffmpeg(), *quiet, *limits, *arguments]
+    with progress_in, progress_out:
         watch = _Watch(control, lambda: progress.seconds)
-        sinks: dict[int, Sink] = {progress_in.fileno(): progress, metadata_in.fileno(): watch.counted(metadata)}
-        return _run(command, watch, sinks, samples, (progress_out, metadata_out))
+        return _run(command, watch, {progress_in.fileno(): progress}, samples, child_ends=(progress_out,), feed=feed)
 
 
 def ffprobe(arguments: list[str], control: Control, output: Sink) -> Outcome:
     """Run ffprobe to its end with the same care; ``output`` gets the bytes of its standard output."""
     command = [binaries.ffprobe(), "-hide_banner", "-loglevel", "error", "-max_alloc", str(_MAX_ALLOCATION), *arguments]
-    return _run(command, _Watch(control, lambda: 0.0), {}, output, ())
+    return _run(command, _Watch(control, lambda: 0.0), {}, output)
 
 
 @dataclass
@@ -150,14 +148,41 @@ class _Watch:
             raise TemporaryError("ffmpeg_stalled", f"The audio engine made no progress for {STALL_SECONDS:g} s.")
 
 
+class _Feeder:
+    """Writes what an iterator gives to a pipe, as fast as the other end takes it."""
+
+    def __init__(self, pipe: IO[bytes], feed: Iterator[bytes]) -> None:
+        self._pipe, self._feed = pipe, feed
+        self._pending = memoryview(b"")
+        os.set_blocking(pipe.fileno(), False)
+
+    def __call__(self) -> bool:
+        """Write once; False when everything is written, or nobody reads any more (the exit code then tells why)."""
+        try:
+            if not self._pending:
+                self._pending = memoryview(next(self._feed))
+            self._pending = self._pending[os.write(self._pipe.fileno(), self._pending) :]
+        except BlockingIOError:
+            return True
+        except (StopIteration, BrokenPipeError):
+            return False
+        return True
+
+
 def _run(
-    command: list[str], watch: _Watch, sinks: dict[int, Sink], stdout: Sink, child_ends: tuple[FileIO, ...]
+    command: list[str],
+    watch: _Watch,
+    sinks: dict[int, Sink],
+    stdout: Sink,
+    *,
+    child_ends: tuple[FileIO, ...] = (),
+    feed: Iterator[bytes] | None = None,
 ) -> Outcome:
     stderr = _LastLines()
     # The child stays in our process group: an engine that kills the group takes ffmpeg along with us.
     process = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         pass_fds=[end.fileno() for end in child_ends],
@@ -167,7 +192,13 @@ def _run(
             end.close()
         assert process.stdout is not None  # noqa: S101 (tells mypy what PIPE means)
         assert process.stderr is not None  # noqa: S101
-        _drain({**sinks, process.stdout.fileno(): watch.counted(stdout), process.stderr.fileno(): stderr}, watch)
+        feeder = _Feeder(process.stdin, feed) if process.stdin is not None and feed is not None else None
+        pipes: dict[int, Sink] = {
+            **sinks,
+            process.stdout.fileno(): watch.counted(stdout),
+            process.stderr.fileno(): stderr,
+        }
+        _drain(pipes, watch, feeder, process.stdin)
         outcome = Outcome(process.wait(timeout=STALL_SECONDS), stderr.all(), watch.position())
     except (TemporaryError, subprocess.TimeoutExpired) as error:
         raise _with_log(TemporaryError("ffmpeg_stalled", "The audio engine stopped responding."), stderr) from error
@@ -186,13 +217,20 @@ def _with_log(error: TemporaryError, stderr: _LastLines) -> TemporaryError:
     return error
 
 
-def _drain(sinks: dict[int, Sink], watch: _Watch) -> None:
-    """Feed every pipe to its sink until all are closed."""
+def _drain(sinks: dict[int, Sink], watch: _Watch, feeder: _Feeder | None, stdin: IO[bytes] | None) -> None:
+    """Feed every pipe to its sink, and standard input, until all are closed."""
     with selectors.DefaultSelector() as selector:
         for fd, sink in sinks.items():
             selector.register(fd, selectors.EVENT_READ, sink)
+        if stdin is not None:
+            selector.register(stdin, selectors.EVENT_WRITE, None)
         while selector.get_map():
             for key, _ in selector.select(_POLL_SECONDS):
+                if key.data is None and stdin is not None:
+                    if feeder is None or not feeder():
+                        selector.unregister(stdin)
+                        stdin.close()
+                    continue
                 data = os.read(key.fd, _CHUNK)
                 if data:
                     key.data(data)
@@ -206,6 +244,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
     process.wait()
-    for stream in (process.stdout, process.stderr):
+    for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()
