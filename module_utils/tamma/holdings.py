@@ -83,7 +83,7 @@ def named(item: Mapping[str, Any]) -> str:
 
 def labels(item: Any) -> dict[str, str]:
     """Return the tags that a description holds, however its service spells them."""
-    found = next((item[member] for member in _TAG_LISTS if item.get(member)), []) if isinstance(item, dict) else []
+    found: Any = next((item[member] for member in _TAG_LISTS if item.get(member)), []) if isinstance(item, dict) else []
     return tags.own(found) if isinstance(found, dict) else tags.to_dict(found)
 
 
