@@ -22,6 +22,11 @@ _ORDER = 5  # taps of that filter, two of them in the future
 _AHEAD = 2  # hops that the features are ahead of the frame they decide on
 _FORGET = 0.99  # per hop: running means over one second (libDF, calc_norm_alpha)
 _CHUNK = 100  # hops of a running mean that one matrix product computes
+_HEARD = slice(2, 160)  # bins, 100 Hz to 8 kHz
+_CALM = 100  # frames on either side
+_CLEAN_DB = (30.5, 34.5)  # of local signal-to-noise ratio, which ends at 35; noise at -30 dB gives 28
+_WORD_DB, _SLOPE_DB = 25.0, 5.0  # what is further under the mean is a pause
+_SOFT = 4  # frames on either side over which words and pauses meet
 _LEVELS = np.linspace(-60, -90, _BANDS, dtype=np.float32)  # dB: where libDF starts its running means
 _SIZES = np.linspace(0.001, 0.0001, _DEEP, dtype=np.float32)
 _SCALE = np.float32(1 / (FFT**2 / (2 * HOP)))  # libDF's analysis divides by this, and its features depend on level
@@ -44,6 +49,27 @@ def enhance(noisy: Spectrum) -> tuple[Spectrum, Floats]:
     clean = noisy * np.repeat(gains, _WIDTHS, axis=1)
     clean[:, :_DEEP] = _filtered(noisy[:, :_DEEP], coefficients)
     return clean, lsnr[0, :, 0]
+
+
+def spared(noisy: Spectrum, speech: Spectrum, lsnr_db: Floats) -> Spectrum:
+    """Give the estimate of the speech, or the sound itself where words are clean anyhow; pauses are always cleaned.
+
+    Clean is what has a high signal-to-noise ratio in the mean over two seconds, loud frames counting more: the network
+    takes quiet consonants of clean speech for noise, and frame by frame it does not know better.
+    """
+    power = np.square(np.abs(noisy[:, _HEARD])).sum(1) + np.float32(1e-9)
+    around = _window_sum(power * lsnr_db, _CALM) / _window_sum(power, _CALM)
+    share = np.clip((around - _CLEAN_DB[0]) / (_CLEAN_DB[1] - _CLEAN_DB[0]), 0, 1)
+    loud = np.clip((10 * np.log10(power / power.mean()) + _WORD_DB) / _SLOPE_DB, 0, 1)
+    share *= _window_sum(loud, _SOFT) / (2 * _SOFT + 1)
+    return np.asarray(speech + share.astype(np.float32)[:, None] * (noisy - speech), np.complex64)
+
+
+def _window_sum(values: npt.NDArray[Any], reach: int) -> npt.NDArray[np.float64]:
+    """Sum over ``reach`` frames on either side, over those that exist at the ends."""
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    place = np.arange(len(values))
+    return np.asarray(sums[np.minimum(place + reach + 1, len(values))] - sums[np.maximum(place - reach, 0)])
 
 
 def _filtered(spectrum: Spectrum, coefficients: Floats) -> Spectrum:

@@ -7,7 +7,7 @@ from tamma_worker.stft import RATE, Samples
 
 STEP = RATE // 1000  # samples, 1 ms
 _AHEAD = 5  # steps over which the gain comes down, and goes up again
-_RELEASE = 40  # steps that it stays low at least: shorter ones distort bass
+_RELEASE = 15  # steps that it stays low at least: shorter ones distort bass, longer ones everything else
 CONTEXT = RATE // 10  # samples on either side of a stretch that its result depends on
 _TAPS, _PHASES = 24, 4  # ITU-R BS.1770-4, annex 2: four times oversampled
 _QUIET = 0.5  # sample peaks 6 dB under the ceiling cannot reach it between samples

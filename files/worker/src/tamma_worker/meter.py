@@ -16,6 +16,7 @@ PIECE = 12 * FRAME  # samples that are weighted at once
 _FFT = 1 << 16  # with what precedes the piece: the weighting's response lasts less than the 165 ms in between
 _HISTORY = _FFT - PIECE
 _OVERSAMPLED = 4  # BS.1770-4, annex 2
+_ENDS = 256 * _OVERSAMPLED
 _INTERSAMPLE = 0.7  # a piece whose sample peak is 3 dB under the true peak so far cannot hold a higher one in practice
 _ABSOLUTE_LUFS, _RELATIVE_LU, _RANGE_RELATIVE_LU = -70.0, -10.0, -20.0
 
@@ -110,10 +111,9 @@ class Meter:
     def close(self) -> None:
         """Measure the rest; call once. A last frame shorter than 100 ms does not count for loudness."""
         size = len(self._rest)
-        if size:
-            padded = np.zeros((PIECE, self._rest.shape[1]), np.float32)
-            padded[:size] = self._rest
-            self._measure(padded, size // FRAME)
+        padded = np.zeros((PIECE, self._history.shape[1]), np.float32)
+        padded[:size] = self._rest
+        self._measure(padded, size // FRAME)
 
     def _measure(self, piece: Samples, frames: int) -> None:
         block = np.concatenate([self._history, piece])
@@ -140,6 +140,10 @@ class Meter:
 
 
 def true_peak(samples: Samples, spectrum: npt.NDArray[np.complex64] | None = None) -> float:
-    """Largest absolute value at four times the rate (linear; BS.1770-4 annex 2, with an ideal interpolator)."""
+    """Largest absolute value at four times the rate (linear; BS.1770-4 annex 2, with an ideal interpolator).
+
+    The ends are left out: there the interpolator sees a step to the other end.
+    """
     spectrum = np.fft.rfft(samples) if spectrum is None else spectrum
-    return float(np.abs(np.fft.irfft(spectrum, len(samples) * _OVERSAMPLED)).max()) * _OVERSAMPLED
+    oversampled = np.fft.irfft(spectrum, len(samples) * _OVERSAMPLED)[_ENDS:-_ENDS]
+    return float(max(oversampled.max(), -oversampled.min())) * _OVERSAMPLED

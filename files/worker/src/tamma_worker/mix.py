@@ -21,6 +21,7 @@ from tamma_worker.process import Processed, processors
 from tamma_worker.stft import Samples
 
 HEADROOM_DB = 1.0  # AAC and MP3 overshoot a limiter's ceiling; so most results need no second encoding
+_MUSIC_HEADROOM_DB = 0.3  # music is limited as little as possible; if an encoder overshoots, it is encoded once more
 _STRETCH = 60  # records of 100 ms that are made at once
 _MOST_GUESSES, _SETTLED_DB = 6, 0.05  # of the gain: more gain makes the limiter take more
 _AROUND = CONTEXT // FRAME  # records on either side that the limiter needs
@@ -82,7 +83,7 @@ class Mix:
         """Choose gain and ceiling for the preset: what the limiter will take is estimated on a few stretches."""
         if not preset.cleans:
             return Final()
-        ceiling = preset.true_peak_dbtp - HEADROOM_DB
+        ceiling = preset.true_peak_dbtp - (HEADROOM_DB if self.content.has_speech else _MUSIC_HEADROOM_DB)
         loudness = integrated(self._energy())
         if loudness is None:
             return Final(0.0, ceiling)

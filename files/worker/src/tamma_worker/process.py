@@ -259,12 +259,12 @@ def _denoised(noisy: list[Spectrum], plan: Plan) -> tuple[list[Spectrum], Floats
     left = np.float32(10 ** (-plan.denoise_db / 20))  # of the noise
     if plan.one_mask:
         middle = noisy[0] + noisy[1]
-        speech, _ = denoise.enhance(middle)
+        speech = denoise.spared(middle, *denoise.enhance(middle))
         mask = speech * middle.conj() / (np.square(np.abs(middle)) + np.float32(1e-12))
         mask /= np.maximum(1, np.abs(mask))
         found = [spectrum * mask for spectrum in noisy]
     else:
-        found = [denoise.enhance(spectrum)[0] for spectrum in noisy]
+        found = [denoise.spared(spectrum, *denoise.enhance(spectrum)) for spectrum in noisy]
     after = np.sum([_power(spectrum) for spectrum in found], axis=0)
     clean = [speech + left * (spectrum - speech) for speech, spectrum in zip(found, noisy, strict=True)]
     return clean, before, after
