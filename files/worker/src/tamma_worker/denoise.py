@@ -1,7 +1,7 @@
 """DeepFilterNet 3 (Schröter et al., 2023) over blocks of seconds: its three ONNX graphs, with numpy around them.
 
 The packaged runtimes call the graphs once per 10 ms; one call per block gives the same result at several times the
-speed. A block knows nothing of the one before it, so it starts 1.5 s early, after which the recurrent layers have
+speed. A block knows nothing of the one before it, so it starts 1.2 s early, after which the recurrent layers have
 forgotten how they began.
 """
 

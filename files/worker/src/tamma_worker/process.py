@@ -23,8 +23,8 @@ from tamma_worker.meter import FRAME, Meter
 from tamma_worker.stft import HOP, RATE, Samples, Spectrum, analyse, synthesise
 from tamma_worker.store import Store
 
-BODY = 75 * FRAME  # 7.5 s: longer blocks warm up less often, shorter ones need less memory
-BEFORE = 15 * FRAME  # 1.5 s: what the network needs to forget how it began, and the notches to settle
+BODY = 60 * FRAME  # 6 s: longer blocks warm up less often, shorter ones need less memory
+BEFORE = 12 * FRAME  # 1.2 s: what the network needs to forget how it began, and the notches to settle
 AFTER = 3 * FRAME  # 0.3 s: what the notches and the network look ahead
 FADE = 2 * FRAME  # on either side of a seam
 _PADDING = 3 * FRAME
