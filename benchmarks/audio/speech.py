@@ -71,7 +71,8 @@ def clips(count: int, seed: int, least: float = 4.0, most: float = 12.0) -> list
     """Pick ``count`` utterances of ``least``-``most`` seconds, voices in turn, at a peak of -6 dBFS."""
     dice = np.random.default_rng(seed)
     pool = {voice: list(dice.permutation(len(files))) for voice, files in voices().items()}
-    names, chosen = list(pool), []
+    names = list(pool)
+    chosen: list[Clip] = []
     while len(chosen) < count and any(pool.values()):
         voice = names[len(chosen) % len(names)]
         while pool[voice]:
@@ -87,4 +88,4 @@ def clips(count: int, seed: int, least: float = 4.0, most: float = 12.0) -> list
 def _load(path: Path, most: float) -> Floats:
     options = ("-f", "g722") if path.suffix == ".g722" else ()
     sound = decode(path, 1, RATE, *options)[: int(most * RATE)]
-    return sound / (np.abs(sound).max() + 1e-9) * 0.5
+    return np.asarray(sound / (np.abs(sound).max() + 1e-9) * 0.5)
