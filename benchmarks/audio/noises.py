@@ -136,5 +136,4 @@ def mixed(speech: Floats, noise: Floats, snr_db: float) -> Floats:
     frames = speech[: len(speech) // 960 * 960].reshape(-1, 960)
     power = (frames**2).mean(1)
     active = power[power > power.max() * 1e-4].mean()
-    together: Floats = speech + noise * np.sqrt(active / (noise**2).mean() / 10 ** (snr_db / 10))
-    return together
+    return np.asarray(speech + noise * np.sqrt(active / (noise**2).mean() / 10 ** (snr_db / 10)))

@@ -88,5 +88,4 @@ def clips(count: int, seed: int, least: float = 4.0, most: float = 12.0) -> list
 def _load(path: Path, most: float) -> Floats:
     options = ("-f", "g722") if path.suffix == ".g722" else ()
     sound = decode(path, 1, RATE, *options)[: int(most * RATE)]
-    level: Floats = sound / (np.abs(sound).max() + 1e-9) * 0.5
-    return level
+    return np.asarray(sound / (np.abs(sound).max() + 1e-9) * 0.5)

@@ -8,8 +8,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from tamma_worker import binaries, cli
+from tamma_worker.clean import clean
 from tamma_worker.control import Control
 from tamma_worker.errors import BadInputError, MissingInputError
 from tamma_worker.presets import all_presets, preset
@@ -52,6 +54,17 @@ def _long(path: Path) -> None:
         file.truncate(len(header) + size)
 
 
+def _png_bomb(path: Path) -> None:
+    """Sixteen thousand pixels each way in a few kilobytes."""
+    import struct
+    import zlib
+
+    rows = zlib.compress(bytes(16384 * 600))
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 16384, 16384, 8, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
+    chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
 CORPUS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "zero bytes": ("talk.wav", _written(b""), "empty_file"),
     "one byte": ("talk.mp3", _written(b"\x00"), "not_media"),
@@ -77,6 +90,12 @@ CORPUS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         _written(b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'),
         "not_media",
     ),
+    "xspf": ("talk.mp3", _written(b'<?xml version="1.0"?><playlist><track>secret.wav</track></playlist>'), "not_media"),
+    "pls": ("talk.mp3", _written(b"[playlist]\nFile1=secret.wav\nNumberOfEntries=1\n"), "playlist"),
+    "zip": ("talk.wav", _written(b"PK\x03\x04" + bytes(4000)), "not_media"),
+    "pdf": ("talk.mp3", _written(b"%PDF-1.7\n" + bytes(4000)), "not_media"),
+    "png bomb": ("talk.m4a", _png_bomb, "not_media"),
+    "wav of nothing": ("talk.wav", _written(b"RIFF\x00\x00\x00\x00WAVE"), "not_media"),
     "sdp": ("talk.mp3", _written(b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=audio 4 RTP/AVP 0\n"), "not_media"),
 }
 
@@ -96,6 +115,110 @@ def test_refused_with_a_sentence(case: str, tmp_path: Path, capsys: pytest.Captu
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said == caught.value.sentence
     assert list((tmp_path / "out").iterdir()) == []  # neither results nor scratch are left
+
+
+def _damaged(path: Path) -> None:
+    whole = media.speech(path.with_name("whole.mp3"), "anull", "-c:a", "libmp3lame", "-b:a", "64k", seconds=8)
+    data = bytearray(whole.read_bytes())
+    data[20_000:24_000] = bytes(4_000)
+    path.write_bytes(data)
+
+
+def _lying_header(path: Path) -> None:
+    data = bytearray(media.tone(path.with_name("whole.wav"), seconds=2).read_bytes())
+    place = data.index(b"data") + 4
+    data[place : place + 4] = (1 << 30).to_bytes(4, "little")
+    path.write_bytes(data)
+
+
+def _sparse_minutes(path: Path) -> None:
+    header, size = media.low_wav(120)
+    with path.open("wb") as file:
+        file.write(header)
+        file.truncate(len(header) + size)
+
+
+def _huge_id3(path: Path) -> None:
+    sound = media.speech(path.with_name("x.mp3"), "anull", "-c:a", "libmp3lame", seconds=2).read_bytes()
+    size = 8 << 20
+    head = b"ID3\x03\x00\x00" + bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0))
+    path.write_bytes(head + bytes(size) + sound)
+
+
+def _two_tracks(path: Path) -> None:
+    one, two = (media.speech(path.with_name(f"{n}.wav"), seconds=2) for n in "ab")
+    media.make(path, "-i", str(one), "-i", str(two), "-map", "0", "-map", "1", "-c:a", "aac", "-f", "matroska")
+
+
+def _huge_picture(path: Path) -> None:
+    """A track of pictures of 16384 x 16384 beside the sound: never decoded."""
+    whole = media.make(
+        path.with_name("whole.mp4"),
+        *("-f", "lavfi", "-t", "2", "-i", "testsrc=s=64x64:r=2", "-f", "lavfi", "-t", "2", "-i", "sine=f=330:r=48000"),
+        *("-c:a", "aac", "-c:v", "mpeg4"),
+    )
+    data = whole.read_bytes().replace((64).to_bytes(2, "big") * 2, (16384).to_bytes(2, "big") * 2)
+    path.write_bytes(data)
+
+
+Salvaged = tuple["Callable[[Path], object]", float, str]  # how it is made, seconds that come out, part of a note
+SALVAGED: dict[str, Salvaged] = {
+    "damaged in the middle": (_damaged, 7.5, "damaged"),
+    "a header that lies about its length": (_lying_header, 2, ""),
+    "two sparse minutes": (_sparse_minutes, 120, ""),
+    "a huge tag": (_huge_id3, 2, ""),
+    "two tracks": (_two_tracks, 2, "2 sound tracks"),
+    "pictures of 16k by 16k": (_huge_picture, 2, ""),
+    "telephone": (lambda p: media.speech(p, "aresample=8000", "-c:a", "pcm_mulaw", "-f", "wav", seconds=2), 2, ""),
+    "192 kHz": (lambda p: media.speech(p, "aresample=192000", "-c:a", "flac", "-f", "flac", seconds=2), 2, ""),
+    "surround": (lambda p: media.speech(p, "pan=5.1|FC=c0", "-c:a", "flac", "-f", "flac", seconds=2), 2, "6 channels"),
+    "beyond full scale": (lambda p: media.speech(p, "volume=40dB", "-c:a", "pcm_f32le", "-f", "wav", seconds=2), 2, ""),
+    "offset": (lambda p: media.speech(p, "dcshift=0.5", "-f", "wav", seconds=2), 2, ""),
+    "fifty milliseconds": (lambda p: media.tone(p, "-f", "wav", seconds=0.05), 0.05, "too short"),
+    "silence": (lambda p: media.tone(p, "-f", "wav", source="anullsrc=r=48000:cl=stereo", seconds=2), 2, "silent"),
+    "aiff": (lambda p: media.speech(p, "anull", "-f", "aiff", seconds=2), 2, ""),
+    "caf": (lambda p: media.speech(p, "anull", "-c:a", "pcm_s16le", "-f", "caf", seconds=2), 2, ""),
+    "ogg vorbis or opus": (lambda p: media.speech(p, "anull", "-c:a", "libopus", "-f", "ogg", seconds=2), 2, ""),
+    "adts": (lambda p: media.speech(p, "anull", "-c:a", "aac", "-f", "adts", seconds=2), 2, ""),
+    "transport stream": (lambda p: media.speech(p, "anull", "-c:a", "aac", "-f", "mpegts", seconds=2), 2, ""),
+    "a garbled number": (lambda p: p.write_bytes(_with_nan(p)), 2, ""),
+}
+
+
+def _with_nan(path: Path) -> bytes:
+    whole = media.speech(path.with_name("x.wav"), "anull", "-c:a", "pcm_f32le", seconds=2)
+    data = bytearray(whole.read_bytes())
+    data[40_000:40_008] = b"\x00\x00\xc0\x7f\x00\x00\x80\x7f"  # NaN, infinity
+    return bytes(data)
+
+
+@pytest.mark.parametrize("case", SALVAGED)
+def test_odd_recordings_are_cleaned(case: str, tmp_path: Path) -> None:
+    make, seconds, note = SALVAGED[case]
+    path = tmp_path / "recording"
+    make(path)
+    (tmp_path / "out").mkdir()
+    report = clean(path, tmp_path / "out", preset("podcast"), Control())
+    assert report["output"]["duration_seconds"] == pytest.approx(seconds, abs=0.15)
+    assert any(note in said for said in report["notes"]) or not note
+    after = report["loudness"]["after"]
+    assert after["true_peak_dbtp"] is None or after["true_peak_dbtp"] <= -1.0
+    heard = media.samples(tmp_path / "out/audio.m4a", 48_000, 1)
+    assert np.isfinite(heard).all()
+
+
+def test_the_page_shows_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    with pytest.raises(MissingInputError):
+        cli.main(["report", str(tmp_path)])
+    recording = media.tone(tmp_path / "in.flac", "-metadata", "title=<script>", seconds=0.5)
+    assert cli.main(["clean", str(recording), str(tmp_path / "out")]) == 0
+    assert cli.main(["report", str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out/report.html").read_text()
+    assert opened == [(tmp_path / "out/report.html").as_uri()]
+    assert "&lt;script&gt;" in text
+    assert "<script>" not in text
 
 
 def test_random_bytes_are_not_media(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tamma_worker import chain, content, deess, denoise, hum, level, limit, meter, process, stft, store
-from tamma_worker.clean import clean
+from tamma_worker.clean import clean, results
 from tamma_worker.control import Control
 from tamma_worker.errors import BadInputError
 from tamma_worker.presets import preset
@@ -265,6 +265,7 @@ def test_every_file_that_is_promised_is_written(tmp_path: Path) -> None:
     names = {path.name for path in (tmp_path / "out").iterdir()}
     pictures = {"waveform.png", "waveform.json", "spectrogram.png", "loudness.json", "report.json"}
     assert names == {"audio.m4a", "audio.mp3", "audio.wav", "audio.opus", *pictures}
+    assert {file for file, _ in results(tmp_path / "out").values()} == names
     peaks = json.loads((tmp_path / "out/waveform.json").read_text())
     assert peaks["version"] == 2
     assert peaks["length"] * 2 == len(peaks["data"])

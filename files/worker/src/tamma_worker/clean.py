@@ -27,6 +27,17 @@ from tamma_worker.probe import Facts, probe, too_long
 from tamma_worker.process import Processor
 
 AUDIO, WAVEFORM, REPORT = "audio.m4a", "waveform.png", "report.json"
+_RESULTS = {  # what a folder may hold: name for people and manifests, content type
+    AUDIO: ("audio", "audio/mp4"),
+    "audio.mp3": ("audio_mp3", "audio/mpeg"),
+    "audio.wav": ("audio_wav", "audio/wav"),
+    "audio.opus": ("audio_opus", "audio/ogg"),
+    WAVEFORM: ("waveform", "image/png"),
+    "spectrogram.png": ("spectrogram", "image/png"),
+    "waveform.json": ("peaks", "application/json"),
+    "loudness.json": ("loudness", "application/json"),
+    REPORT: ("report", "application/json"),
+}
 _SHORT_BY = 0.05  # share of the claimed duration that may be missing before the report says so
 
 
@@ -78,6 +89,11 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
     (folder / REPORT).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
     control.advance(1.0, "done")
     return report
+
+
+def results(folder: Path) -> dict[str, tuple[str, str]]:
+    """Give name, file and content type of everything that ``clean`` has written into ``folder``."""
+    return {name: (file, kind) for file, (name, kind) in _RESULTS.items() if (folder / file).is_file()}
 
 
 def _hear(path: Path, facts: Facts, preset: Preset, control: Control) -> Heard:

@@ -4,9 +4,11 @@ import argparse
 import shutil
 import sys
 import tempfile
+import webbrowser
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+from tamma_worker import page
 from tamma_worker.clean import clean
 from tamma_worker.control import Control
 from tamma_worker.errors import EXIT_OK, MissingInputError
@@ -18,6 +20,17 @@ _BAR = 32  # characters
 def main(arguments: list[str]) -> int:
     """Parse the command line and run it; expected problems are raised as WorkerError."""
     options = _parser().parse_args(arguments)
+    return _report(Path(options.folder)) if options.command == "report" else _clean(options)
+
+
+def _report(folder: Path) -> int:
+    written = page.write(folder).absolute()
+    print(written)
+    webbrowser.open(written.as_uri())
+    return EXIT_OK
+
+
+def _clean(options: argparse.Namespace) -> int:
     recording, folder = Path(options.recording), Path(options.folder)
     if not recording.is_file():
         raise MissingInputError("missing_input", f"There is no file {recording}.")
@@ -43,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("recording", help="audio or video file")
     command.add_argument("folder", help="where the audio files, pictures and report.json go")
     command.add_argument("--preset", choices=sorted(all_presets()), default=DEFAULT)
+    command = commands.add_parser("report", help="open the page that shows a recording before and after")
+    command.add_argument("folder", help="a folder that clean has filled")
     return parser
 
 

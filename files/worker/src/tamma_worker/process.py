@@ -23,8 +23,8 @@ from tamma_worker.meter import FRAME, Meter
 from tamma_worker.stft import HOP, RATE, Samples, Spectrum, analyse, synthesise
 from tamma_worker.store import Store
 
-BODY = 105 * FRAME  # 10.5 s: longer blocks warm up less often, shorter ones need less memory
-BEFORE = 15 * FRAME  # 1.5 s: what the network needs to forget how it began, and the notches to settle
+BODY = 60 * FRAME  # 6 s: longer blocks warm up less often, shorter ones need less memory
+BEFORE = 12 * FRAME  # 1.2 s: what the network needs to forget how it began, and the notches to settle
 AFTER = 3 * FRAME  # 0.3 s: what the notches and the network look ahead
 FADE = 2 * FRAME  # on either side of a seam
 _PADDING = 3 * FRAME
@@ -34,7 +34,7 @@ _SPEECH_BINS = slice(2, 160)  # 100 Hz to 8 kHz: where speech is looked for
 _WORTH_KEEPING = 0.05  # -13 dB: a stretch of which the denoiser leaves less might be music, see content.py
 _STRETCH = 25  # frames of such a stretch
 _POLL_SECONDS = 0.25
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 Floats = npt.NDArray[np.float32]
 Filters = tuple[float, Hum | None, float]  # high-pass in Hz, hum, gain in dB
@@ -77,15 +77,17 @@ def processors() -> int:
         return allowed
 
 
-def return_memory() -> None:
-    """Have the C library give blocks of megabytes back at once (glibc alone; elsewhere nothing happens).
+def reuse_memory() -> None:
+    """Have the C library reuse freed blocks of megabytes for all threads (glibc alone; elsewhere nothing happens).
 
-    It would raise its limit for that with every such block, and keep a third more than is in use.
+    Its default keeps a heap per thread, which costs a third more memory; giving every block back to the system and
+    getting it again costs a fifth more time in page faults.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 2 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 8 << 20)
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 256 << 20)
 
 
 class Processor:
@@ -97,7 +99,7 @@ class Processor:
         self._buffer = np.zeros((0, channels), np.float32)  # from BEFORE ahead of the next block's body, or the start
         self._rest = b""
         self._total = 0
-        return_memory()
+        reuse_memory()
         self._workers = processors()
         self._pool = ThreadPoolExecutor(self._workers)
         self._running: deque[Future[_Block]] = deque()
