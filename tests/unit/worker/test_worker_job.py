@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from tamma_worker import binaries, clean, engine, job, publish, settings, storage
+from tamma_worker import binaries, clean, engine, job, settings, storage
 from tamma_worker.control import Control
 from tamma_worker.errors import ConfigurationError, TemporaryError
 from tamma_worker.publish import Publisher
@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 PREFIX = "derived/job-1/1/"
 MANIFEST = "derived/job-1/manifest.json"
-ALL = {PREFIX + "audio.m4a", PREFIX + "waveform.png", PREFIX + "report.json", MANIFEST}
+# What the default preset gives.
+FILES = (
+    *("audio.m4a", "audio.mp3", "waveform.png", "waveform.json"),
+    *("spectrogram.png", "loudness.json", "report.json"),
+)
+ALL = {*(PREFIX + name for name in FILES), MANIFEST}
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -324,17 +329,14 @@ def test_a_published_result_is_all_that_stays_of_many_attempts(cloud: Cloud, tal
     cloud.s3.create_multipart_upload(Bucket=DERIVED, Key="derived/job-1/1/waveform.png")
     cloud.s3.put_object(Bucket=DERIVED, Key="derived/job-10/1/audio.m4a", Body=b"of somebody else")
     assert run(cloud, ATTEMPT="2") == 0
-    own = {f"derived/job-1/2/{name}" for name in ("audio.m4a", "waveform.png", "report.json")}
+    own = {f"derived/job-1/2/{name}" for name in FILES}
     assert cloud.objects() == {*own, MANIFEST, "derived/job-10/1/audio.m4a"}
     assert cloud.unfinished() == []
 
 
-def test_a_large_output_arrives_whole_through_broken_connections(
-    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_output_arrives_whole_through_broken_connections(cloud: Cloud, tmp_path: Path) -> None:
     body = os.urandom(12 << 20)  # two parts
     (tmp_path / "audio.m4a").write_bytes(body)
-    monkeypatch.setattr(publish, "OUTPUTS", {"audio": ("audio.m4a", "audio/mp4")})
     spoiled = Plan(3, [
         Rule(TORN, 0.3, "UploadPart"), Rule(LOST, 0.3, "UploadPart"), Rule(s3.BUSY, 0.3, "*MultipartUpload"),
         Rule(LOST, 0.5, "CreateMultipartUpload"), Rule(LOST, 0.5, "CompleteMultipartUpload"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tamma_worker.clean import AUDIO, REPORT, WAVEFORM
+from tamma_worker.clean import results
 from tamma_worker.control import Control
 from tamma_worker.errors import TemporaryError
 from tamma_worker.patience import attempts
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OUTPUTS = {
-    "audio": (AUDIO, "audio/mp4"),
-    "waveform": (WAVEFORM, "image/png"),
-    "report": (REPORT, "application/json"),
-}
 _PART = 8 << 20  # bytes: one part is in memory at a time; S3 wants 5 MiB or more, and 10,000 of them are 80 GB
 _PAGE = 1000  # keys in one answer of S3, more than all attempts of a job can leave
 _TAKEN = {"PreconditionFailed", "412"}  # If-None-Match: the key exists
@@ -43,9 +38,9 @@ class Publisher:
 
     def upload(self, folder: Path, control: Control) -> dict[str, Any]:
         """Upload every output of ``folder`` and return the manifest that describes them (not yet written)."""
-        outputs = {}
-        for number, (name, (file, content_type)) in enumerate(OUTPUTS.items()):
-            control.advance(0.95 + 0.04 * number / len(OUTPUTS), "uploading")
+        outputs, written = {}, results(folder)
+        for number, (name, (file, content_type)) in enumerate(written.items()):
+            control.advance(0.95 + 0.04 * number / len(written), "uploading")
             key = self.settings.prefix + file
             outputs[name] = self._insist(folder / file, key, content_type, control)
         return {"job_id": self.settings.job_id, "attempt": self.settings.attempt, "outputs": outputs}
