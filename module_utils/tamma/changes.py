@@ -156,7 +156,7 @@ def _kind_and_name(diffs: list[Mapping[str, Any]]) -> tuple[str, str]:
 def _changes(action: str, diff: Mapping[str, Any], known: Any) -> Iterator[Change]:
     before, after = diff.get("before"), diff.get("after")
     if isinstance(after, Mapping) and isinstance(known, Mapping):
-        after = {key: known.get(key, value) if value == UNKNOWN else value for key, value in after.items()}
+        after = _with_what_is_known(after, known)
     if isinstance(before, str) or isinstance(after, str):
         yield from differences(before or "", after or "", "content")
     elif action == "create":
@@ -165,6 +165,15 @@ def _changes(action: str, diff: Mapping[str, Any], known: Any) -> Iterator[Chang
         yield from (Change(str(key), value, None) for key, value in (before or {}).items())
     else:
         yield from differences(before or {}, after or {})
+
+
+def _with_what_is_known(value: Any, known: Any) -> Any:
+    """Put what AWS has decided by now in the place of what could not be known, in maps within maps as well."""
+    if value == UNKNOWN:
+        return known
+    if isinstance(value, Mapping) and isinstance(known, Mapping):
+        return {key: _with_what_is_known(item, known.get(key, item)) for key, item in value.items()}
+    return value
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[Change]:

@@ -36,13 +36,14 @@ if what == "polite":
 if what == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if what == "put":
-    import boto3
-    s3 = boto3.client("s3")
+    from botocore.session import get_session
+    client = get_session().create_client
+    s3 = client("s3")
     s3.put_object(Bucket=os.environ["BUCKET"], Key="allowed/a", Body=b"1")
     try:
         s3.put_object(Bucket=os.environ["BUCKET"], Key="elsewhere/a", Body=b"1")
     except s3.exceptions.ClientError as error:
-        print(error.response["Error"]["Code"], boto3.client("sts").get_caller_identity()["Arn"])
+        print(error.response["Error"]["Code"], client("sts").get_caller_identity()["Arn"])
 if what in {"polite", "stubborn"}:
     print("waiting", flush=True)
     while True:

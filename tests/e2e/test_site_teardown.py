@@ -103,7 +103,7 @@ def test_what_has_our_name_and_not_our_tags_is_not_touched(used: Site) -> None:
 def test_the_preview_tells_what_goes_and_that_it_would_be_refused(used: Site) -> None:
     run = used.run(*_CONFIRMED, "-e", "teardown_adopt=tamma-dev-raw", "--check", playbook=_PLAYBOOK)
     assert "There is data that nobody can bring back" in _refused(run)
-    assert run.plan["counts"] == {"create": 0, "update": 0, "delete": 59, "none": 2}
+    assert run.plan["counts"] == {"create": 0, "update": 0, "delete": 61, "none": 2}
     for line in (
         "- delete  S3 bucket tamma-dev-raw\n      with 3 versions of objects, 9 bytes, 1 delete marker",
         "- delete  S3 bucket tamma-dev-derived\n      with 1 unfinished upload",
@@ -141,7 +141,7 @@ def test_nothing_of_it_is_left_and_nothing_else_is_touched(used: Site, others: A
     run = used.teardown("-e", "teardown_adopt=tamma-dev-raw", "-e", "teardown_drain_minutes=5")
     worker.join()
     assert refused == ["AccessDenied"]
-    assert run.last_line == "Applied: 0 created, 0 updated, 59 deleted."
+    assert run.last_line == "Applied: 0 created, 0 updated, 61 deleted."
     others.assert_unchanged()
 
 

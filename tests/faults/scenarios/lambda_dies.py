@@ -24,7 +24,7 @@ class LambdaDies(Scenario):
     fault = "dispatcher dies between RunTask and acknowledging, every first try"
     bound = "the second task stops itself <= 5 s after its start"
 
-    window = 3
+    window = 5
 
     def plan(self) -> None:
         self.twins = {job.job_id for job in chosen(self.jobs, 0.5, "twin")}

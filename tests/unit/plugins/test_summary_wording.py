@@ -114,12 +114,18 @@ def test_a_creation_lists_its_properties_and_an_update_what_differs() -> None:
 
 
 def test_after_a_run_the_values_that_aws_decided_are_known() -> None:
-    created = _result("create", {}, {"arn": "(known after apply)"}, resource={"arn": "arn:aws:sqs:x"})
+    created = _result(
+        "create",
+        {},
+        {"arn": "(known after apply)", "aliases": {"live": "(known after apply)"}},
+        resource={"arn": "arn:aws:sqs:x", "aliases": {"live": "3"}},
+    )
     calls = {"api_calls": {"read": 3, "write": 1}}
     assert _told(created | calls, _result("none", {}, {}) | calls, applied=True) == [
         "job_queue: 1 created",
         "  + create  SQS queue tamma-dev-jobs.fifo",
         "      arn: arn:aws:sqs:x",
+        '      aliases: {live: "3"}',
         "",
         "Took 1 min 23 s and 8 API calls (6 reads, 2 writes).",
         "Applied: 1 created, 0 updated, 0 deleted.",
