@@ -111,7 +111,8 @@ class Demo:
         self.console.print(table)
         self._show_timings()
         self.console.print("\n[bold]Listen and look[/]")
-        for title, path in (("Original", self.recording), *((name.replace("_", " ").capitalize(), path) for name, path in files.items())):
+        results = {name.replace("_", " ").capitalize(): path for name, path in files.items()}
+        for title, path in {"Original": self.recording, **results}.items():
             self.console.print(f"  {title:<13}{path}", soft_wrap=True, highlight=False, markup=False)
         self.console.print(
             "\nThe embedded cloud is still running: `make status` shows it, `make env` points your AWS and Supabase "
