@@ -16,19 +16,7 @@ options:
     description: The account that is meant, 12 digits.
     type: str
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Writes nothing in any mode.
-  diff_mode:
-    support: none
-    description: There is nothing that changes.
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
-author:
-  - Tamma Infra
+extends_documentation_fragment: [tamma_resource.reader]
 notes:
   - Exists because amazon.aws.aws_caller_info says in terms of boto3 what is wrong with credentials, region or network,
     and needs a second task for the comparison.

@@ -40,14 +40,6 @@ options:
     description: Whether malformed messages are deleted. Otherwise they stay.
     type: bool
     default: false
-  supabase_url_parameter:
-    description: Name of the SSM parameter that holds the address of the Supabase project.
-    type: str
-    required: true
-  supabase_service_key_parameter:
-    description: Name of the SSM parameter that holds the service key. It is read here and shown nowhere.
-    type: str
-    required: true
 attributes:
   check_mode:
     support: full
@@ -58,12 +50,7 @@ attributes:
   idempotent:
     support: full
     description: A second run reports no change.
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
-author:
-  - Tamma Infra
+extends_documentation_fragment: [tamma_resource.aws, tamma_resource.supabase]
 notes:
   - Exists because the redrive of SQS itself (StartMessageMoveTask) moves everything, malformed messages too, and knows
     nothing of the jobs, whose end is final without another word.

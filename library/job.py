@@ -37,14 +37,6 @@ options:
     description: Name of the ECS cluster that tasks run in.
     type: str
     required: true
-  supabase_url_parameter:
-    description: Name of the SSM parameter that holds the address of the Supabase project.
-    type: str
-    required: true
-  supabase_service_key_parameter:
-    description: Name of the SSM parameter that holds the service key. It is read here and shown nowhere.
-    type: str
-    required: true
 attributes:
   check_mode:
     support: full
@@ -55,12 +47,7 @@ attributes:
   idempotent:
     support: full
     description: A second run reports no change.
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
-author:
-  - Tamma Infra
+extends_documentation_fragment: [tamma_resource.aws, tamma_resource.supabase]
 notes:
   - Exists because a job is a row, a message and a task, and no module knows which of them decides.
 """

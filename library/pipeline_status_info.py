@@ -30,27 +30,7 @@ options:
     description: How far back failures are counted (1-8760).
     type: int
     default: 24
-  supabase_url_parameter:
-    description: Name of the SSM parameter that holds the address of the Supabase project.
-    type: str
-    required: true
-  supabase_service_key_parameter:
-    description: Name of the SSM parameter that holds the service key. It is read here and shown nowhere.
-    type: str
-    required: true
-attributes:
-  check_mode:
-    support: full
-    description: Writes nothing in any mode.
-  diff_mode:
-    support: none
-    description: There is nothing that changes.
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
-author:
-  - Tamma Infra
+extends_documentation_fragment: [tamma_resource.reader, tamma_resource.supabase]
 notes:
   - Exists because three services and a database know a part each.
 """

@@ -22,19 +22,7 @@ options:
     description: The tags that everything of the stack has, for example C(Project) and C(Environment).
     type: dict
     required: true
-attributes:
-  check_mode:
-    support: full
-    description: Writes nothing in any mode.
-  diff_mode:
-    support: none
-    description: There is nothing that changes.
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
-author:
-  - Tamma Infra
+extends_documentation_fragment: [tamma_resource.reader]
 notes:
   - IAM roles and users are known by their names alone, because IAM lists no tags of them.
 """

@@ -35,6 +35,63 @@ notes:
   - An option that is not given is not managed.
 """
 
+    AWS: ClassVar[str] = r"""
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author:
+  - Tamma Infra
+"""
+
+    READER: ClassVar[str] = r"""
+attributes:
+  check_mode:
+    support: full
+    description: Writes nothing in any mode.
+  diff_mode:
+    support: none
+    description: There is nothing that changes.
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author:
+  - Tamma Infra
+"""
+
+    SUPABASE: ClassVar[str] = r"""
+options:
+  supabase_url_parameter:
+    description: Name of the SSM parameter that holds the address of the Supabase project.
+    type: str
+    required: true
+  supabase_service_key_parameter:
+    description: Name of the SSM parameter that holds the service key. It is read here and shown nowhere.
+    type: str
+    required: true
+"""
+
+    PLACES: ClassVar[str] = r"""
+options:
+  cluster:
+    description: Name of the ECS cluster.
+    type: str
+    required: true
+  jobs_queue:
+    description: Name of the queue for jobs.
+    type: str
+    required: true
+  dead_letter_queue:
+    description: Name of the queue for jobs that were set aside.
+    type: str
+    required: true
+  abandon_jobs:
+    description: Whether jobs that are not over are given up.
+    type: bool
+    default: false
+"""
+
     TAGS: ClassVar[str] = r"""
 options:
   tags:

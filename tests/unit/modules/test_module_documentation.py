@@ -23,10 +23,9 @@ def _fragments(documentation: Mapping[str, Any]) -> dict[str, Any]:
     fragment = names["ModuleDocFragment"]
     options: dict[str, Any] = {}
     for name in documentation.get("extends_documentation_fragment", []):
-        if name == "tamma_resource":
-            options |= yaml.safe_load(fragment.DOCUMENTATION)["options"]
-        elif name == "tamma_resource.tags":
-            options |= yaml.safe_load(fragment.TAGS)["options"]
+        ours, _, part = name.partition(".")
+        if ours == "tamma_resource":
+            options |= yaml.safe_load(getattr(fragment, part.upper() or "DOCUMENTATION")).get("options", {})
     return options
 
 
