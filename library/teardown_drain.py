@@ -13,30 +13,6 @@ description:
   - Closes the queue for jobs to new ones and waits until no job is under way. Fails when the time is up, and opens the
     queue again.
 options:
-  cluster:
-    description: Name of the ECS cluster.
-    type: str
-    required: true
-  jobs_queue:
-    description: Name of the queue for jobs.
-    type: str
-    required: true
-  dead_letter_queue:
-    description: Name of the queue for jobs that were set aside.
-    type: str
-    required: true
-  url_parameter:
-    description: Name of the SSM parameter with the address of Supabase.
-    type: str
-    required: true
-  key_parameter:
-    description: Name of the SSM parameter with the key of Supabase.
-    type: str
-    required: true
-  abandon_jobs:
-    description: Whether jobs that are not over are given up.
-    type: bool
-    default: false
   sender:
     description: ARN of the role that sends jobs again, for which the queue stays open.
     type: str
@@ -52,12 +28,7 @@ attributes:
   diff_mode:
     support: none
     description: What changes is undone, or goes with the stack.
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
-author:
-  - Tamma Infra
+extends_documentation_fragment: [tamma_resource.aws, tamma_resource.supabase, tamma_resource.places]
 """
 
 EXAMPLES = r"""
@@ -66,8 +37,8 @@ EXAMPLES = r"""
     cluster: tamma-dev-cluster
     jobs_queue: tamma-dev-jobs.fifo
     dead_letter_queue: tamma-dev-jobs-dlq.fifo
-    url_parameter: /tamma/dev/supabase_url
-    key_parameter: /tamma/dev/supabase_service_key
+    supabase_url_parameter: /tamma/dev/supabase_url
+    supabase_service_key_parameter: /tamma/dev/supabase_service_key
     sender: arn:aws:iam::111122223333:role/tamma-dev-reconciler-role
     minutes: 30
 """
@@ -85,13 +56,11 @@ from typing import Any
 from ansible.module_utils.tamma.draining import drain
 from ansible.module_utils.tamma.errors import RefusalError, sentence
 from ansible.module_utils.tamma.module import Module
-from ansible.module_utils.tamma.unfinished import Places
+from ansible.module_utils.tamma.unfinished import SPEC, Places
 from botocore.exceptions import BotoCoreError, ClientError
 
 _SPEC: dict[str, Any] = {
-    **{name: {"type": "str", "required": True} for name in ("cluster", "jobs_queue", "dead_letter_queue")},
-    **{name: {"type": "str", "required": True, "no_log": False} for name in ("url_parameter", "key_parameter")},
-    "abandon_jobs": {"type": "bool", "default": False},
+    **SPEC,
     "sender": {"type": "str", "required": True},
     "minutes": {"type": "float", "required": True},
 }
@@ -101,10 +70,10 @@ def main() -> None:
     """Close the queue, wait, and say whether it took any time."""
     module = Module(argument_spec=_SPEC, supports_check_mode=False)
     given = module.params
-    names = ("cluster", "jobs_queue", "dead_letter_queue", "url_parameter", "key_parameter")
-    places = Places(**{name: given[name] for name in names})
     try:
-        waited = drain(cache(module.client), places, given["sender"], given["minutes"], abandon=given["abandon_jobs"])
+        waited = drain(
+            cache(module.client), Places.of(given), given["sender"], given["minutes"], abandon=given["abandon_jobs"]
+        )
     except (RefusalError, BotoCoreError, ClientError) as error:
         module.fail_json(msg=sentence("End of the jobs", error))
     module.exit_json(changed=False, waited=waited)

@@ -26,30 +26,6 @@ options:
     description: Name of the VPC.
     type: str
     required: true
-  cluster:
-    description: Name of the ECS cluster.
-    type: str
-    required: true
-  jobs_queue:
-    description: Name of the queue for jobs.
-    type: str
-    required: true
-  dead_letter_queue:
-    description: Name of the queue for jobs that were set aside.
-    type: str
-    required: true
-  url_parameter:
-    description: Name of the SSM parameter with the address of Supabase.
-    type: str
-    required: true
-  key_parameter:
-    description: Name of the SSM parameter with the key of Supabase.
-    type: str
-    required: true
-  abandon_jobs:
-    description: Whether jobs that are not over are given up.
-    type: bool
-    default: false
   drain_jobs:
     description: Whether jobs that are not over will be waited for.
     type: bool
@@ -63,19 +39,7 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    support: full
-    description: Writes nothing in any mode.
-  diff_mode:
-    support: none
-    description: There is nothing that changes.
-extends_documentation_fragment:
-  - amazon.aws.common.modules
-  - amazon.aws.region.modules
-  - amazon.aws.boto3
-author:
-  - Tamma Infra
+extends_documentation_fragment: [tamma_resource.reader, tamma_resource.supabase, tamma_resource.places]
 """
 
 EXAMPLES = r"""
@@ -87,8 +51,8 @@ EXAMPLES = r"""
     cluster: tamma-dev-cluster
     jobs_queue: tamma-dev-jobs.fifo
     dead_letter_queue: tamma-dev-jobs-dlq.fifo
-    url_parameter: /tamma/dev/supabase_url
-    key_parameter: /tamma/dev/supabase_service_key
+    supabase_url_parameter: /tamma/dev/supabase_url
+    supabase_service_key_parameter: /tamma/dev/supabase_service_key
 """
 
 RETURN = r"""
@@ -104,16 +68,14 @@ from typing import Any
 from ansible.module_utils.tamma.errors import RefusalError, sentence
 from ansible.module_utils.tamma.guard import Wish, reasons
 from ansible.module_utils.tamma.module import Module
-from ansible.module_utils.tamma.unfinished import Places
+from ansible.module_utils.tamma.unfinished import SPEC, Places
 from botocore.exceptions import BotoCoreError, ClientError
 
 _SPEC: dict[str, Any] = {
     "names": {"type": "dict", "required": True},
     "marks": {"type": "dict", "required": True},
     "vpc": {"type": "str", "required": True},
-    **{name: {"type": "str", "required": True} for name in ("cluster", "jobs_queue", "dead_letter_queue")},
-    **{name: {"type": "str", "required": True, "no_log": False} for name in ("url_parameter", "key_parameter")},
-    "abandon_jobs": {"type": "bool", "default": False},
+    **SPEC,
     "drain_jobs": {"type": "bool", "default": False},
     "delete_objects": {"type": "bool", "default": False},
     "adopt": {"type": "list", "elements": "str", "default": []},
@@ -124,11 +86,10 @@ def main() -> None:
     """Look, and return the reasons."""
     module = Module(argument_spec=_SPEC, supports_check_mode=True)
     given = module.params
-    names = ("cluster", "jobs_queue", "dead_letter_queue", "url_parameter", "key_parameter")
     wish = Wish(
         names=given["names"],
         marks=given["marks"],
-        places=Places(**{name: given[name] for name in names}),
+        places=Places.of(given),
         vpc=given["vpc"],
         adopt=frozenset(given["adopt"]),
         delete_objects=given["delete_objects"],

@@ -51,12 +51,16 @@ class JobsTable:
     @classmethod
     def of(cls, ssm: Any, params: Mapping[str, Any]) -> JobsTable:
         """Connect with what the two SSM parameters hold."""
-        names = [params[option] for option in PARAMETERS]
-        answer = ssm.get_parameters(Names=names, WithDecryption=True)
-        values = {parameter["Name"]: str(parameter["Value"]) for parameter in answer["Parameters"]}
-        if missing := [name for name in names if name not in values]:
+        values = _values(ssm, params)
+        if missing := [name for name, value in values.items() if value is None]:
             raise RefusalError(f"the SSM parameter {missing[0]} does not exist; deploy first (`make converge`)")
-        return cls(*(values[name] for name in names))
+        return cls(*map(str, values.values()))
+
+    @classmethod
+    def if_deployed(cls, ssm: Any, params: Mapping[str, Any]) -> JobsTable | None:
+        """Connect, or return None where a parameter is gone: with half of a stack nobody of ours can know any more."""
+        values = _values(ssm, params)
+        return None if None in values.values() else cls(*map(str, values.values()))
 
     def rows(self, job_ids: Iterable[str]) -> dict[str, Row]:
         """Return the rows of jobs by id; a job without one is left out."""
@@ -81,6 +85,19 @@ class JobsTable:
             "there is no such job in this environment; check the id and the environment (a job without a row appears "
             "when its first message is dispatched)"
         )
+
+    def unfinished(self, most: int, new_before: str = "") -> tuple[list[str], int]:
+        """Return the first jobs that are not over, oldest first, and how many there are.
+
+        With `new_before` (ISO 8601) jobs that were new later do not count.
+        """
+        from postgrest.types import CountMethod
+
+        query = self._client.from_("jobs").select("job_id", count=CountMethod.exact).in_("status", IN_FLIGHT)
+        if new_before:
+            query = query.or_(f"status.neq.queued,created_at.lt.{new_before}")
+        answer = _executed(query.order("created_at").limit(most), "jobs")
+        return [str(row["job_id"]) for row in answer.data], int(answer.count or len(answer.data))
 
     def call(self, function: str, **parameters: Any) -> Any:
         """Call one of the functions of files/supabase/migrations and return its answer."""
@@ -108,12 +125,24 @@ def next_message(row: Row) -> JobMessage:
     return parse(json.dumps({**fields, "attempt": row["attempt"] + 1}))
 
 
+def _values(ssm: Any, params: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the values of the SSM parameters that PARAMETERS name, in that order; None for one that is not there."""
+    names = [str(params[option]) for option in PARAMETERS]
+    answer = ssm.get_parameters(Names=names, WithDecryption=True)
+    found = {parameter["Name"]: str(parameter["Value"]) for parameter in answer["Parameters"]}
+    return {name: found.get(name) for name in names}
+
+
 def _answer(query: Any, what: str) -> Any:
+    return _executed(query, what).data
+
+
+def _executed(query: Any, what: str) -> Any:
     import httpx
     from postgrest import APIError
 
     try:
-        return query.execute().data
+        return query.execute()
     except httpx.HTTPError as error:
         raise RefusalError(f"Supabase cannot be reached ({type(error).__name__}); {_CHECK_URL}") from error
     except APIError as error:

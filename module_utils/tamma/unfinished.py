@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
-from urllib.parse import quote
 
 from ansible.module_utils.tamma.errors import RefusalError, is_code
 from ansible.module_utils.tamma.holdings import Connect
+from ansible.module_utils.tamma.jobs_table import PARAMETERS, JobsTable
 from botocore.exceptions import ClientError
 
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
-_TIMEOUT = 15  # seconds; a project of Supabase that sleeps takes some to answer
 _SHOWN = 3  # ids of jobs that are told
 
 
@@ -27,8 +23,21 @@ class Places:
     cluster: str
     jobs_queue: str
     dead_letter_queue: str
-    url_parameter: str
-    key_parameter: str
+    supabase_url_parameter: str
+    supabase_service_key_parameter: str
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Places:
+        """Take the places from the options of a module (SPEC)."""
+        return cls(**{field.name: params[field.name] for field in fields(cls)})
+
+
+SPEC: dict[str, Any] = {
+    **{name: {"type": "str", "required": True} for name in ("cluster", "jobs_queue", "dead_letter_queue")},
+    **PARAMETERS,
+    "abandon_jobs": {"type": "bool", "default": False},
+}
+"""Argument specification of the options that say where jobs are, and whether they are given up."""
 
 
 def under_way(connect: Connect, places: Places, refused_since: str = "") -> list[str]:
@@ -81,39 +90,20 @@ def messages(sqs: Any, queue: str) -> int:
 
 
 def _rows(ssm: Any, places: Places, refused_since: str) -> list[str]:
-    names = [places.url_parameter, places.key_parameter]
-    answer = ssm.get_parameters(Names=names, WithDecryption=True)["Parameters"]
-    values = {item["Name"]: str(item["Value"]) for item in answer}
-    if set(values) != set(names):
-        return []  # the stack is half gone: nobody of ours can know any more
+    table = JobsTable.if_deployed(ssm, asdict(places))
+    if table is None:
+        return []
     try:
-        jobs, total = _ask(values[names[0]], values[names[1]], refused_since)
-    except (OSError, ValueError) as error:
+        jobs, total = table.unfinished(_SHOWN, refused_since)
+    except RefusalError as error:
         raise RefusalError(
-            f"the database does not say whether jobs are unfinished ({' '.join(str(error).split())}); start it again, "
+            f"the database does not say whether jobs are unfinished ({error}), "
             "or give the jobs up with -e teardown_abandon_jobs=true"
         ) from error
     if not jobs:
         return []
     more = ", …" if total > len(jobs) else ""
     return [f"{_number(total, 'unfinished job')} in the database ({', '.join(jobs)}{more})"]
-
-
-def _ask(url: str, key: str, refused_since: str) -> tuple[list[str], int]:
-    """Return the first jobs that are not over, oldest first, and how many there are."""
-    wanted = "select=job_id&status=not.in.(succeeded,failed)&order=created_at"
-    if refused_since:
-        wanted += f"&or=(status.neq.queued,created_at.lt.{quote(refused_since)})"
-    if not url.startswith(("http://", "https://")):
-        raise ValueError(f"{url} is no address of a web server")
-    request = urllib.request.Request(  # noqa: S310 - the scheme was looked at
-        f"{url.rstrip('/')}/rest/v1/jobs?{wanted}&limit={_SHOWN}",
-        headers={"apikey": key, "Authorization": f"Bearer {key}", "Prefer": "count=exact"},
-    )
-    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 - as above
-        rows = json.load(answer)
-        total = str(answer.headers.get("Content-Range", "")).rpartition("/")[2]
-    return [str(row["job_id"]) for row in rows], int(total) if total.isdigit() else len(rows)
 
 
 def _number(count: int, what: str) -> str:
