@@ -108,7 +108,8 @@ options:
 notes:
   - Exists because amazon.aws.lambda shows no diff, cannot clear a description, does not see who else may invoke the
     function, and knows no reserved concurrency, ephemeral storage or logging.
-  - Policies and URLs of versions and of the alias are not looked at; there are none when nobody made one by hand.
+  - With O(policy), grants on the alias are removed and are C(alias_policy) in the diff. Those on single versions, and
+    URLs of versions and of the alias, are not looked at; a URL lets in only whom a grant names.
 extends_documentation_fragment: [tamma_resource, tamma_resource.tags]
 """
 
@@ -199,16 +200,22 @@ class Function(Resource):
             raise RefusalError("two statements of policy have the same Sid; give each its own")
 
     def plan(self) -> Plan:
-        """Add where the alias shall point, which depends on what the function will be."""
+        """Add where the alias shall point, which depends on what the function will be; nobody is granted it."""
         plan = super().plan()
         if self.params["state"] == "absent" or self.params.get("alias") is None:
             return plan
-        wanted = self._aliases_for(plan.after)
-        if plan.before.get("aliases") == wanted:
+        wanted: State = {"aliases": self._aliases_for(plan.after)}
+        if "alias_policy" in plan.before:
+            wanted["alias_policy"] = {}
+        changes = {
+            name: (plan.before.get(name), value)
+            for name, value in wanted.items()
+            if (plan.before.get(name) or {}) != value
+        }
+        if not changes:
             return plan
-        changes = {**plan.changes, "aliases": (plan.before.get("aliases"), wanted)}
         action = "update" if plan.action == "none" else plan.action
-        return replace(plan, action=action, after={**plan.after, "aliases": wanted}, changes=changes)
+        return replace(plan, action=action, after={**plan.after, **wanted}, changes={**plan.changes, **changes})
 
     def find(self) -> State | None:
         """Return the function in normal form; its policy and URL only when they are managed."""
@@ -234,6 +241,10 @@ class Function(Resource):
             state["aliases"] = {item["Name"]: _target(item) for item in self._list("list_aliases", "Aliases")}
             if not self.params["alias"] and self._published:
                 state["aliases"]["(versions)"] = ", ".join(version for version, _ in self._published)
+        if self.params.get("alias") and "policy" in state:
+            alias = self.params["alias"]
+            of_alias = self._read("get_policy", Qualifier=alias) or {}
+            state["alias_policy"] = function_policy.normal(of_alias.get("Policy"), alias)
         return state
 
     def create(self, desired: State) -> None:
@@ -278,9 +289,9 @@ class Function(Resource):
     def _get(self) -> dict[str, Any] | None:
         return self._read("get_function")
 
-    def _read(self, operation: str) -> dict[str, Any] | None:
+    def _read(self, operation: str, **more: str) -> dict[str, Any] | None:
         try:
-            answer: dict[str, Any] = getattr(self.client("lambda"), operation)(FunctionName=self.name)
+            answer: dict[str, Any] = getattr(self.client("lambda"), operation)(FunctionName=self.name, **more)
         except ClientError as error:
             if is_code(error, "ResourceNotFoundException"):
                 return None
@@ -354,6 +365,8 @@ class Function(Resource):
             function_policy.update(aws, self.name, current["policy"], changes["policy"])
         if changes.get("function_url", current.get("function_url")) != current.get("function_url"):
             self._update_url(current["function_url"], changes["function_url"])
+        if "alias_policy" in changes:
+            function_policy.update(aws, self.name, current["alias_policy"], {}, Qualifier=self.params["alias"])
         if "aliases" in changes:
             self._update_aliases(current.get("aliases", {}), changes["aliases"])
 

@@ -21,15 +21,17 @@ _CONDITIONS = {
 _MEMBERS = {"Sid", "Effect", "Principal", "Action", "Condition"}
 
 
-def normal(document: str | Mapping[str, Any] | None) -> dict[str, Any]:
+def normal(document: str | Mapping[str, Any] | None, qualifier: str = "") -> dict[str, Any]:
     """Return a policy in canonical form, statements by Sid and without their resource: it is always the function.
 
-    A policy without statements is `{}`.
+    A policy without statements is `{}`. `qualifier` is the alias or version whose policy it is: an emulator shows the
+    statements of all of them in the function's own.
     """
     parsed = canonical(document) if document else None
-    if not parsed or not parsed["Statement"]:
+    found = parsed["Statement"] if parsed else []
+    statements = [_normal(statement) for statement in found if _qualifier(statement) in {None, qualifier}]
+    if not statements:
         return {}
-    statements = [_normal(statement) for statement in parsed["Statement"]]
     return {"Version": "2012-10-17", "Statement": sorted(statements, key=lambda item: str(item.get("Sid", "")))}
 
 
@@ -50,13 +52,16 @@ def grant(statement: Mapping[str, Any]) -> dict[str, Any]:
     return {"StatementId": sid, "Principal": principals[0], "Action": actions[0], **_conditions(sid, statement)}
 
 
-def update(client: Any, function: str, current: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Remove the statements that shall not be as they are, then add those that are not there."""
+def update(client: Any, function: str, current: Mapping[str, Any], wanted: Mapping[str, Any], **qualifier: str) -> None:
+    """Remove the statements that shall not be as they are, then add those that are not there.
+
+    With a Qualifier it is the policy of an alias or a version.
+    """
     before, after = _by_sid(current), _by_sid(wanted)
     for sid in sorted(sid for sid in before if after.get(sid) != before[sid]):
-        client.remove_permission(FunctionName=function, StatementId=sid)
+        client.remove_permission(FunctionName=function, StatementId=sid, **qualifier)
     for sid in sorted(sid for sid in after if before.get(sid) != after[sid]):
-        client.add_permission(FunctionName=function, **grant(after[sid]))
+        client.add_permission(FunctionName=function, **qualifier, **grant(after[sid]))
 
 
 def _by_sid(policy: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -75,6 +80,13 @@ def _conditions(sid: str, statement: Mapping[str, Any]) -> dict[str, Any]:
                 )
             result[argument] = values[0] == "true" if operator == "Bool" else values[0]
     return result
+
+
+def _qualifier(statement: Mapping[str, Any]) -> str | None:
+    """Return what a statement's resource is qualified with; nothing for the function itself, None without a resource."""
+    for resource in statement.get("Resource", []):
+        return str(resource).rpartition(":function:")[2].partition(":")[2]
+    return None
 
 
 def _normal(statement: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from tests.faults.scenario import Scenario
 from tests.faults.workers import Worker
 from tests.faults.world import World
 
-# Seconds before the factor: the longest that a job may rest when nothing goes wrong with its rescue is the lease of
-# a task that never starts, and a sweep; as much again, and a fixed part for a busy machine, before it counts as lost.
-_REST = 2 * (600 + 60)
+# Seconds before the factor: the longest that a job may rest when nothing goes wrong with its rescue is the time for
+# which its message is hidden after its dispatcher died; as much again, and a fixed part for a busy machine, before it
+# counts as lost.
+_REST = 2 * 360
 _BUSY_MACHINE = 60.0
 
 

@@ -150,6 +150,7 @@ def _case(emulator: str, account: str, why_not: dict[str, str]) -> Case:
             Drift("code_sha256", _replace_code, "foreign code"),
             Drift("aliases", _alias, "foreign alias"),
             Drift("aliases", _move_alias, "alias moved"),
+            Drift("alias_policy", _grant("AllowEveryone", "*", Qualifier="live"), "alias opened to everyone"),
             Drift(
                 "other_settings",
                 _set(DeadLetterConfig={"TargetArn": f"arn:aws:sqs:us-east-1:{account}:t-dead"}),
@@ -206,6 +207,10 @@ MOTO = _case(
     "moto",
     "123456789012",
     {
+        **dict.fromkeys(
+            ("alias@moto", "aliases@moto", "alias_policy@moto"),
+            "has one policy for a function and its alias, so that an alias without grants cannot be shown",
+        ),
         "architecture@moto": "ignores it in UpdateFunctionCode",
         "ephemeral_storage@moto": "ignores it in UpdateFunctionConfiguration",
         "tracing_mode@moto": "ignores it in UpdateFunctionConfiguration",

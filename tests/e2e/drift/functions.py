@@ -224,6 +224,11 @@ _FUNCTION = _of(
             call("lambda", "update_alias", FunctionName=DISPATCHER, Name="live", FunctionVersion="$LATEST"),
             *("aliases.live", "$LATEST", Value("")),
         ),
+        "function whose alias everybody may call": (
+            call("lambda", "add_permission", FunctionName=DISPATCHER, Qualifier="live", **_PUBLIC),
+            *("alias_policy.Version", "2012-10-17", None),
+            (("alias_policy.Statement", Value("'Sid': 'all'"), None),),
+        ),
         "function with a foreign tag": (
             lambda aws: aws("lambda").tag_resource(Resource=_function_arn(aws, DISPATCHER), Tags={"Owner": "x"}),
             *("tags.Owner", "x", None),

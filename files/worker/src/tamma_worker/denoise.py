@@ -139,7 +139,7 @@ _RECURSION = np.where(_LAG >= 0, (1 - _FORGET) * _FORGET ** np.maximum(_LAG, 0),
 @cache
 def _graphs() -> tuple[Any, Any, Any]:
     """Load the encoder and both decoders from the wheel; imported here because it costs a fifth of a second."""
-    import onnxruntime  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    import onnxruntime  # type: ignore[import-untyped]  # it has no types
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # blocks run side by side instead
