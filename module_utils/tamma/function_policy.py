@@ -83,7 +83,7 @@ def _conditions(sid: str, statement: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _qualifier(statement: Mapping[str, Any]) -> str | None:
-    """Return what a statement's resource is qualified with; nothing for the function itself, None without a resource."""
+    """Return what a statement's resource is qualified with: "" for the function itself, None without a resource."""
     for resource in statement.get("Resource", []):
         return str(resource).rpartition(":function:")[2].partition(":")[2]
     return None
