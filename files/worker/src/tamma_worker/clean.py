@@ -22,7 +22,7 @@ from tamma_worker.encode import Source, encode_until_right
 from tamma_worker.listen import Heard, decode, listen
 from tamma_worker.meter import Loudness
 from tamma_worker.mix import Final, Mix
-from tamma_worker.presets import Preset
+from tamma_worker.presets import Preset, changed
 from tamma_worker.probe import Facts, probe, too_long
 from tamma_worker.process import Processor
 from tamma_worker.stft import RATE
@@ -155,6 +155,7 @@ def _report(source: Source, before: Heard, after: Heard, final: Final) -> dict[s
         "steps": [stage.as_report() for stage in stages],
         "notes": _notes(source, before),
         "preset": source.preset.name,
+        "overrides": changed(source.preset),
         "tags": source.facts.tags,
         "versions": {
             "tamma_worker": __version__,

@@ -77,6 +77,12 @@ def preset(name: str, overrides: Mapping[str, object] | None = None) -> Preset:
     return replace(found, **{key: _checked(key, value) for key, value in (overrides or {}).items()})
 
 
+def changed(chosen: Preset) -> dict[str, Any]:
+    """Give the fields in which ``chosen`` differs from the preset of its name."""
+    original = all_presets()[chosen.name]
+    return {key: getattr(chosen, key) for key in CHANGEABLE if getattr(chosen, key) != getattr(original, key)}
+
+
 def _checked(key: str, value: object) -> Any:
     if key in _RANGES:
         least, most = _RANGES[key]
