@@ -45,7 +45,7 @@ converge plan plan-check teardown rollback redrive retry-job cancel-job: export 
 converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
 converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
 
-.PHONY: converge plan plan-check teardown rollback image presign-key verify status redrive retry-job cancel-job
+.PHONY: preflight converge plan plan-check teardown rollback image presign-key verify status redrive retry-job cancel-job
 INVENTORY := -i inventories/$(ENV)
 # A variable of this make as one word for the shell, and then one value for Ansible.
 quoted = '"$(subst ','\'',$(value $(1)))"'
@@ -54,6 +54,10 @@ READY := .venv/.run-ready $(if $(filter local,$(ENV)),running)
 .PHONY: running
 running: setup
 	@python -m tamma_local up >/dev/null
+
+preflight: $(READY) ## Look whether account, region and quotas allow the stack, and what it will cost; writes nothing
+	@ANSIBLE_STDOUT_CALLBACK=changes_only ANSIBLE_DISPLAY_OK_HOSTS=false \
+		ansible-playbook playbooks/preflight.yml $(INVENTORY) $(ARGS)
 
 converge: $(READY) ## Make the account what site.yml says
 	@ansible-playbook site.yml $(INVENTORY) $(ARGS)
