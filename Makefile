@@ -45,7 +45,7 @@ converge plan plan-check teardown rollback redrive retry-job cancel-job: export 
 converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
 converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
 
-.PHONY: preflight converge plan plan-check teardown rollback image presign-key verify status redrive retry-job cancel-job
+.PHONY: preflight converge plan plan-check teardown rollback image presign-key rotate-presign-key verify status redrive retry-job cancel-job
 INVENTORY := -i inventories/$(ENV)
 # A variable of this make as one word for the shell, and then one value for Ansible.
 quoted = '"$(subst ','\'',$(value $(1)))"'
@@ -73,6 +73,9 @@ image: $(READY) ## Build and push the worker image, unless the registry has it
 
 presign-key: $(READY) ## Create the access key that the front end signs uploads with
 	@ansible-playbook playbooks/create_presign_key.yml $(INVENTORY) $(ARGS)
+
+rotate-presign-key: $(READY) ## Replace that key, both work between the steps: make rotate-presign-key [PHASE=finish]
+	@ansible-playbook playbooks/rotate_presign_key.yml $(INVENTORY) $(if $(PHASE),-e rotate_phase=$(call quoted,PHASE)) $(ARGS)
 
 verify: $(READY) ## Check every resource with plain boto3
 	@ansible-playbook playbooks/verify.yml $(INVENTORY) $(ARGS)
