@@ -49,7 +49,11 @@ converge plan plan-check teardown rollback redrive retry-job cancel-job: export 
 INVENTORY := -i inventories/$(ENV)
 # A variable of this make as one word for the shell, and then one value for Ansible.
 quoted = '"$(subst ','\'',$(value $(1)))"'
-READY := .venv/.run-ready $(if $(filter local,$(ENV)),running)
+READY := known-environment .venv/.run-ready $(if $(filter local,$(ENV)),running)
+
+.PHONY: known-environment
+known-environment:
+	@test -f 'inventories/$(ENV)/hosts.yml' || { echo "There is no environment $(ENV): choose ENV=$$(cd inventories && echo * | sed 's/ / or ENV=/g'), or make it with make new-environment NAME=$(ENV)." >&2; exit 2; }
 
 .PHONY: running
 running: setup
@@ -80,7 +84,7 @@ rotate-presign-key: $(READY) ## Replace that key, both work between the steps: m
 verify: $(READY) ## Check every resource with plain boto3
 	@ansible-playbook playbooks/verify.yml $(INVENTORY) $(ARGS)
 
-status: setup ## Show queues, tasks, jobs and failures: make status [STATUS_JSON=status.json]
+status: known-environment setup ## Show queues, tasks, jobs and failures: make status [STATUS_JSON=status.json]
 	@$(if $(filter local,$(ENV)),python -m tamma_local status; echo;) ANSIBLE_STDOUT_CALLBACK=community.general.null \
 		ansible-playbook playbooks/show_status.yml $(INVENTORY) $(if $(STATUS_JSON),-e status_json=$(call quoted,STATUS_JSON)) $(ARGS)
 

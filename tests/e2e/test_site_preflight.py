@@ -54,6 +54,7 @@ def test_what_the_inventory_sets_changes_the_costs(empty: Site) -> None:
     [
         ("naming_account_id=111122223333", "AWS account: the credentials belong to account 000000000000"),
         ("naming_region=us-west-2", "naming_region is us-west-2 and requests go to us-east-1; set AWS_REGION in"),
+        ("netwrok_nat=none", "The variable netwrok_nat is set and nothing reads it; did you mean network_nat?"),
         ("preflight_jobs_at_once=0", "Preflight: preflight_jobs_at_once is 1 or more"),
         ('{"naming_zones": ["us-east-1a", "us-east-1x"]}', "us-east-1 has no us-east-1x for this account, it has us-"),
     ],
