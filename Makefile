@@ -45,15 +45,23 @@ converge plan plan-check teardown rollback redrive retry-job cancel-job: export 
 converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
 converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
 
-.PHONY: converge plan plan-check teardown rollback image presign-key verify status redrive retry-job cancel-job
+.PHONY: preflight converge plan plan-check teardown rollback image presign-key rotate-presign-key verify status redrive retry-job cancel-job
 INVENTORY := -i inventories/$(ENV)
 # A variable of this make as one word for the shell, and then one value for Ansible.
 quoted = '"$(subst ','\'',$(value $(1)))"'
-READY := .venv/.run-ready $(if $(filter local,$(ENV)),running)
+READY := known-environment .venv/.run-ready $(if $(filter local,$(ENV)),running)
+
+.PHONY: known-environment
+known-environment:
+	@test -f 'inventories/$(ENV)/hosts.yml' || { echo "There is no environment $(ENV): choose ENV=$$(cd inventories && echo * | sed 's/ / or ENV=/g'), or make it with make new-environment NAME=$(ENV)." >&2; exit 2; }
 
 .PHONY: running
 running: setup
 	@python -m tamma_local up >/dev/null
+
+preflight: $(READY) ## Look whether account, region and quotas allow the stack, and what it will cost; writes nothing
+	@ANSIBLE_STDOUT_CALLBACK=changes_only ANSIBLE_DISPLAY_OK_HOSTS=false \
+		ansible-playbook playbooks/preflight.yml $(INVENTORY) $(ARGS)
 
 converge: $(READY) ## Make the account what site.yml says
 	@ansible-playbook site.yml $(INVENTORY) $(ARGS)
@@ -70,10 +78,13 @@ image: $(READY) ## Build and push the worker image, unless the registry has it
 presign-key: $(READY) ## Create the access key that the front end signs uploads with
 	@ansible-playbook playbooks/create_presign_key.yml $(INVENTORY) $(ARGS)
 
+rotate-presign-key: $(READY) ## Replace that key, both work between the steps: make rotate-presign-key [PHASE=finish]
+	@ansible-playbook playbooks/rotate_presign_key.yml $(INVENTORY) $(if $(PHASE),-e rotate_phase=$(call quoted,PHASE)) $(ARGS)
+
 verify: $(READY) ## Check every resource with plain boto3
 	@ansible-playbook playbooks/verify.yml $(INVENTORY) $(ARGS)
 
-status: setup ## Show queues, tasks, jobs and failures: make status [STATUS_JSON=status.json]
+status: known-environment setup ## Show queues, tasks, jobs and failures: make status [STATUS_JSON=status.json]
 	@$(if $(filter local,$(ENV)),python -m tamma_local status; echo;) ANSIBLE_STDOUT_CALLBACK=community.general.null \
 		ansible-playbook playbooks/show_status.yml $(INVENTORY) $(if $(STATUS_JSON),-e status_json=$(call quoted,STATUS_JSON)) $(ARGS)
 

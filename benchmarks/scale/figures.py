@@ -92,7 +92,7 @@ def load_stack(root: Path = ROOT) -> Stack:
     """Read what the roles deploy by default."""
     variables: dict[str, Any] = {}
     for role in ROLES:
-        variables |= _yaml(root / f"roles/{role}/defaults/main.yml")
+        variables |= read_yaml(root / f"roles/{role}/defaults/main.yml")
     return Stack(
         variables=variables,
         reconciler_concurrency=int(
@@ -107,7 +107,7 @@ def load_stack(root: Path = ROOT) -> Stack:
 
 def _task(path: Path, resource: str) -> dict[str, Any]:
     """Return the arguments of the module that is given a resource as its function or its name."""
-    for task in _yaml(path):
+    for task in read_yaml(path):
         for arguments in task.values():
             if isinstance(arguments, dict) and f"{{{{ {resource} }}}}" in (
                 arguments.get("function"),
@@ -117,5 +117,6 @@ def _task(path: Path, resource: str) -> dict[str, Any]:
     raise KeyError(f"{path} makes no {resource}")
 
 
-def _yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """Return a YAML file of the roles as plain data."""
     return yaml.safe_load(path.read_text(encoding="utf-8"))

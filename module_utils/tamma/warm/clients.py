@@ -18,7 +18,7 @@ from botocore.exceptions import NoCredentialsError
 
 SERVICES = (
     *("autoscaling", "cloudwatch", "ec2", "ecr", "ecs", "events", "iam"),
-    *("lambda", "logs", "s3", "sns", "sqs", "ssm", "sts"),
+    *("lambda", "logs", "s3", "service-quotas", "sns", "sqs", "ssm", "sts"),
 )
 """The services of the stack."""
 
