@@ -137,8 +137,8 @@ unit: $(TEST_READY) ## Fast tests of every part
 contract: $(TEST_READY) ## The resource contract of each module, on two emulators
 	@pytest -n 2 --dist loadfile tests/contract
 
-molecule: $(TEST_READY) ## The whole life of the stack
-	@molecule test
+molecule: $(TEST_READY) ## The life of stacks: make molecule [SCENARIO=upgrade]
+	@molecule test $(if $(SCENARIO),--scenario-name $(SCENARIO),--all)
 
 e2e: $(TEST_READY) ## Recordings through the whole system
 	@pytest tests/e2e

@@ -24,7 +24,8 @@ CANCELLED = "cancelled"
 """The error code of a job that an operator has ended."""
 
 _COLUMNS = (
-    "job_id,user_id,s3_key,pipeline,preset,status,attempt,progress,retry_at,task_arn,error_code,error_message,outputs"
+    "job_id,user_id,s3_key,pipeline,preset,overrides,status,attempt,progress,retry_at,task_arn,error_code,error_message,"
+    "outputs"
 )
 _SECONDS = 10.0  # a person waits, so an answer may take longer than the functions allow it
 _MIGRATE = "apply the new ones of files/supabase/migrations (on the embedded cloud: `make up`) and re-run"
@@ -121,7 +122,7 @@ def doing(row: Row) -> str:
 
 def next_message(row: Row) -> JobMessage:
     """Return the message that offers the attempt after the row's, as the reconciler would send it."""
-    fields = {name: row[name] for name in ("job_id", "s3_key", "pipeline", "preset")}
+    fields = {name: row[name] for name in ("job_id", "s3_key", "pipeline", "preset", "overrides")}
     return parse(json.dumps({**fields, "attempt": row["attempt"] + 1}))
 
 
@@ -147,7 +148,7 @@ def _executed(query: Any, what: str) -> Any:
         raise RefusalError(f"Supabase cannot be reached ({type(error).__name__}); {_CHECK_URL}") from error
     except APIError as error:
         code = str(error.code or "")
-        if code in {"PGRST202", "PGRST205", "42883", "42P01"}:  # no such function or table
+        if code in {"PGRST202", "PGRST205", "42883", "42P01", "42703"}:  # no such function, table, column
             raise RefusalError(f"the database has no {what} as this version needs it; {_MIGRATE}") from error
         if code.startswith("PGRST30") or code in {"401", "403", "42501"}:
             raise RefusalError(f"Supabase refused the service key ({error.message}); {_CHECK_KEY}") from error

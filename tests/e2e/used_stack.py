@@ -7,26 +7,33 @@ import io
 import json
 import urllib.request
 import zipfile
-from typing import Any
+from typing import Any, Protocol
 
 from tamma_local.cloud import Cloud
-
-from tests.e2e.site import Site
 
 ROW = "half-done"
 _ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 _CONTAINER = [{"name": "worker", "image": "x", "essential": True}]
 
 
-def live_with_others(site: Site) -> None:
+class Account(Protocol):
+    """Root's way into an account of an embedded cloud."""
+
+    cloud: Cloud
+
+    def aws(self, service: str, /) -> Any:
+        """Return a boto3 client."""
+
+
+def live_with_others(account: Account) -> None:
     """Make things of another project, with names that begin like ours or nearly."""
-    ec2, s3 = site.aws("ec2"), site.aws("s3")
+    ec2, s3 = account.aws("ec2"), account.aws("s3")
     for bucket in ("acme-data", "tamma-dev-backups"):
         s3.create_bucket(Bucket=bucket)
         s3.put_object(Bucket=bucket, Key="kept", Body=b"kept")
     for queue in ("tamma-dev2-jobs", "tamma-dev-task-events-copy"):
-        site.aws("sqs").create_queue(QueueName=queue, Attributes={"DelaySeconds": "3"}, tags={"Project": "acme"})
-    iam = site.aws("iam")
+        account.aws("sqs").create_queue(QueueName=queue, Attributes={"DelaySeconds": "3"}, tags={"Project": "acme"})
+    iam = account.aws("iam")
     iam.create_role(RoleName="tamma-dev-dispatcher-role-of-acme", AssumeRolePolicyDocument=_ANYTHING)
     iam.put_role_policy(RoleName="tamma-dev-dispatcher-role-of-acme", PolicyName="p", PolicyDocument=_ANYTHING)
     iam.create_policy(PolicyName="acme-read", PolicyDocument=_ANYTHING)
@@ -38,37 +45,39 @@ def live_with_others(site: Site) -> None:
     group = ec2.create_security_group(GroupName="tamma-dev-worker-sg", Description="acme's", VpcId=vpc["VpcId"])
     ec2.create_network_interface(SubnetId=subnet, Groups=[group["GroupId"]], Description="ECS task of acme")
     ec2.allocate_address(Domain="vpc")
-    ecs = site.aws("ecs")
+    ecs = account.aws("ecs")
     ecs.create_cluster(clusterName="tamma-dev-cluster-2")
     ecs.register_task_definition(family="tamma-dev-audio-clean-2", containerDefinitions=_CONTAINER)
     for group_name in ("/ecs/tamma-dev-audio-clean-2", "/aws/lambda/tamma-dev-reconciler-2", "/aws/lambda/acme"):
-        site.aws("logs").create_log_group(logGroupName=group_name)
-    site.aws("ssm").put_parameter(Name="/tamma/dev2/supabase_url", Value="x", Type="String")
-    site.aws("events").put_rule(Name="tamma-dev-sweep-2", ScheduleExpression="rate(9 days)")
-    topic = site.aws("sns").create_topic(Name="tamma-dev-alarms-2")["TopicArn"]
-    site.aws("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
-    _push(site, site.aws("ecr").create_repository(repositoryName="acme/worker")["repository"]["repositoryName"])
+        account.aws("logs").create_log_group(logGroupName=group_name)
+    account.aws("ssm").put_parameter(Name="/tamma/dev2/supabase_url", Value="x", Type="String")
+    account.aws("events").put_rule(Name="tamma-dev-sweep-2", ScheduleExpression="rate(9 days)")
+    topic = account.aws("sns").create_topic(Name="tamma-dev-alarms-2")["TopicArn"]
+    account.aws("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+    _push(account, account.aws("ecr").create_repository(repositoryName="acme/worker")["repository"]["repositoryName"])
 
 
-def use(site: Site) -> None:
+def use(account: Account) -> None:
     """Work with the stack of dev, and change it by hand."""
     for part in (_fill_buckets, _change_network, _change_tasks, _change_identities, _change_functions):
-        part(site)
-    _push(site, "tamma-dev-audio-clean")
+        part(account)
+    _push(account, "tamma-dev-audio-clean")
     topic = "arn:aws:sns:us-east-1:000000000000:tamma-dev-alarms"
-    site.aws("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="b@example.com")
+    account.aws("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="b@example.com")
     insights = "/aws/ecs/containerinsights/tamma-dev-cluster/performance"
-    site.aws("logs").create_log_group(logGroupName=insights)
-    site.aws("logs").create_log_stream(logGroupName=insights, logStreamName="s")
+    account.aws("logs").create_log_group(logGroupName=insights)
+    account.aws("logs").create_log_stream(logGroupName=insights, logStreamName="s")
 
 
-def leave_jobs(site: Site) -> None:
+def leave_jobs(account: Account) -> None:
     """Leave one job in the queue, one in the database, and one that was set aside."""
-    mappings = site.aws("lambda").list_event_source_mappings(FunctionName="trigger-audio-clean")["EventSourceMappings"]
-    site.aws("lambda").update_event_source_mapping(UUID=mappings[0]["UUID"], Enabled=False)
+    mappings = account.aws("lambda").list_event_source_mappings(FunctionName="trigger-audio-clean")[
+        "EventSourceMappings"
+    ]
+    account.aws("lambda").update_event_source_mapping(UUID=mappings[0]["UUID"], Enabled=False)
     for queue in ("tamma-dev-jobs.fifo", "tamma-dev-jobs-dlq.fifo"):
-        send(site.aws("sqs"), queue)
-    rest(site.cloud, "POST", "jobs", {"job_id": ROW, "s3_key": "uploads/x", "status": "queued"})
+        send(account.aws("sqs"), queue)
+    rest(account.cloud, "POST", "jobs", {"job_id": ROW, "s3_key": "uploads/x", "status": "queued"})
 
 
 def send(sqs: Any, queue: str) -> None:
@@ -94,8 +103,8 @@ def rest(cloud: Cloud, method: str, path: str, body: Any = None) -> None:
     urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - our own cloud
 
 
-def _fill_buckets(site: Site) -> None:
-    s3 = site.aws("s3")
+def _fill_buckets(account: Account) -> None:
+    s3 = account.aws("s3")
     s3.put_bucket_versioning(Bucket="tamma-dev-raw", VersioningConfiguration={"Status": "Enabled"})
     for body in (b"old", b"newer"):
         s3.put_object(Bucket="tamma-dev-raw", Key="uploads/a", Body=body)
@@ -106,9 +115,9 @@ def _fill_buckets(site: Site) -> None:
     s3.put_bucket_lifecycle_configuration(Bucket="tamma-dev-raw", LifecycleConfiguration={"Rules": [rule]})
 
 
-def _change_network(site: Site) -> None:
-    ec2 = site.aws("ec2")
-    vpc, subnet = network(site)
+def _change_network(account: Account) -> None:
+    ec2 = account.aws("ec2")
+    vpc, subnet = network(account)
     mine = {"Filters": [{"Name": "vpc-id", "Values": [vpc]}]}
     groups = {one["GroupName"]: one["GroupId"] for one in ec2.describe_security_groups(**mine)["SecurityGroups"]}
     worker, default = groups["tamma-dev-worker-sg"], groups["default"]
@@ -127,16 +136,16 @@ def _change_network(site: Site) -> None:
     )
 
 
-def network(site: Site) -> tuple[str, str]:
+def network(account: Account) -> tuple[str, str]:
     """Return the ids of our VPC and of one of its subnets."""
-    ec2 = site.aws("ec2")
+    ec2 = account.aws("ec2")
     vpc = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["tamma-dev-vpc"]}])["Vpcs"][0]["VpcId"]
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
     return vpc, subnets[0]["SubnetId"]
 
 
-def _change_tasks(site: Site) -> None:
-    ecs = site.aws("ecs")
+def _change_tasks(account: Account) -> None:
+    ecs = account.aws("ecs")
     arns = [
         ecs.register_task_definition(family="tamma-dev-audio-clean", containerDefinitions=_CONTAINER)["taskDefinition"]
         for _ in range(3)
@@ -144,8 +153,8 @@ def _change_tasks(site: Site) -> None:
     ecs.deregister_task_definition(taskDefinition=arns[0]["taskDefinitionArn"])
 
 
-def _change_identities(site: Site) -> None:
-    iam = site.aws("iam")
+def _change_identities(account: Account) -> None:
+    iam = account.aws("iam")
     for _ in range(2):
         iam.create_access_key(UserName="tamma-presign")
     arn = next(one["Arn"] for one in iam.list_policies(Scope="Local")["Policies"] if one["PolicyName"] == "acme-read")
@@ -156,8 +165,8 @@ def _change_identities(site: Site) -> None:
     iam.create_policy_version(PolicyArn=ours, PolicyDocument=_ANYTHING, SetAsDefault=True)
 
 
-def _change_functions(site: Site) -> None:
-    aws = site.aws("lambda")
+def _change_functions(account: Account) -> None:
+    aws = account.aws("lambda")
     version = aws.publish_version(FunctionName="tamma-dev-reconciler")["Version"]
     aws.create_alias(FunctionName="tamma-dev-reconciler", Name="by-hand", FunctionVersion=version)
     archive = io.BytesIO()
@@ -167,10 +176,10 @@ def _change_functions(site: Site) -> None:
         LayerName="tamma-dev-python", Content={"ZipFile": archive.getvalue()}, Description="sha256:x"
     )
     target = {"Id": "by-hand", "Arn": "arn:aws:sqs:us-east-1:000000000000:tamma-dev2-jobs"}
-    site.aws("events").put_targets(Rule="tamma-dev-task-stopped", Targets=[target])
+    account.aws("events").put_targets(Rule="tamma-dev-task-stopped", Targets=[target])
 
 
-def _push(site: Site, repository: str) -> None:
+def _push(account: Account, repository: str) -> None:
     config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2}
     manifest = {
         "schemaVersion": 2,
@@ -178,7 +187,7 @@ def _push(site: Site, repository: str) -> None:
         "config": config | {"digest": f"sha256:{hashlib.sha256(b'{}').hexdigest()}"},
         "layers": [],
     }
-    site.aws("ecr").put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag="1")
+    account.aws("ecr").put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag="1")
 
 
 def _named(resource: str, name: str) -> list[dict[str, Any]]:

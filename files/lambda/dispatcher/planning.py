@@ -163,6 +163,8 @@ def _overrides(
     }
     if message.preset is not None:
         variables["PRESET"] = message.preset
+    if message.overrides is not None:
+        variables["PRESET_OVERRIDES"] = message.overrides
     environment = [{"name": name, "value": value} for name, value in variables.items()]
     overrides: dict[str, Any] = {"containerOverrides": [{"name": container, "environment": environment}]}
     if size is not None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from classification import classify
-from job_message import MAX_ATTEMPT, JobMessage, pipeline_of
+from job_message import MAX_ATTEMPT, JobMessage, canonical, pipeline_of
 from settings import UNSCALED
 
 if TYPE_CHECKING:
@@ -144,7 +144,14 @@ def _earlier(row: JobRow, reason: str) -> int:
 
 
 def _next_message(row: JobRow) -> JobMessage:
-    return JobMessage(row.job_id, row.s3_key, row.pipeline or pipeline_of(row.s3_key), row.preset, row.attempt + 1)
+    return JobMessage(
+        row.job_id,
+        row.s3_key,
+        row.pipeline or pipeline_of(row.s3_key),
+        row.preset,
+        row.attempt + 1,
+        canonical(row.overrides),
+    )
 
 
 def _group(row: JobRow) -> str:

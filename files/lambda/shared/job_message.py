@@ -18,9 +18,12 @@ MAX_BODY_BYTES = 16_384
 MAX_KEY_BYTES = 1024  # the limit of S3
 MAX_DEDUPLICATION_ID = 128  # the limit of SQS
 MAX_ATTEMPT = 2**31 - 1  # the column is a 4-byte integer
+MAX_OVERRIDES_BYTES = 1000  # RunTask takes 8 KB of overrides in all; a preset has a dozen fields
+LARGEST_OVERRIDE = 1_000_000  # no field of a preset comes near
 
 JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 PRESET = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+WORD = PRESET  # names of a preset's fields, and of formats
 AUDIO, VIDEO = "audio-clean", "video"
 PIPELINES = (AUDIO, VIDEO)
 VIDEO_EXTENSIONS = frozenset(
@@ -63,6 +66,8 @@ class JobMessage:
     pipeline: str
     preset: str | None = None
     attempt: int = 1
+    overrides: str | None = None
+    """Fields of the preset that are changed, as canonical JSON: an object of numbers, booleans and lists of words."""
 
     def body(self) -> str:
         """Return the message as JSON; ``parse`` reads it back to an equal object.
@@ -77,6 +82,8 @@ class JobMessage:
         }
         if self.preset is not None:
             fields["preset"] = self.preset
+        if self.overrides is not None:
+            fields["overrides"] = json.loads(self.overrides)
         return json.dumps(fields)
 
     @property
@@ -99,7 +106,13 @@ def parse(body: str) -> JobMessage:
         pipeline=_pipeline(fields, s3_key),
         preset=_preset(fields),
         attempt=_attempt(fields),
+        overrides=_overrides(fields),
     )
+
+
+def canonical(overrides: dict[str, Any] | None) -> str | None:
+    """Return what ``JobMessage.overrides`` holds for an object; nothing changed is None."""
+    return json.dumps(overrides, sort_keys=True, separators=(",", ":")) if overrides else None
 
 
 def pipeline_of(s3_key: str) -> str:
@@ -181,6 +194,34 @@ def _preset(fields: dict[str, Any]) -> str | None:
     if not isinstance(value, str) or not PRESET.fullmatch(value):
         raise MalformedMessageError("preset must be 1 to 64 of the characters a-z 0-9 _ - and name one of the presets.")
     return value
+
+
+def _overrides(fields: dict[str, Any]) -> str | None:
+    """Check the shape alone: which fields there are and how far they go is the worker's to say, in the job's row."""
+    value = fields.get("overrides")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise MalformedMessageError(f"overrides is a JSON {_kind(value)}; it must be an object of a preset's fields.")
+    if not all(WORD.fullmatch(name) for name in value):
+        raise MalformedMessageError("overrides names a field with other characters than a-z 0-9 _ -, or with over 64.")
+    text = canonical({name: _override(name, setting) for name, setting in value.items()})
+    if text is not None and len(text) > MAX_OVERRIDES_BYTES:
+        raise MalformedMessageError(f"overrides has {len(text)} bytes; it may have {MAX_OVERRIDES_BYTES}.")
+    return text
+
+
+def _override(name: str, value: Any) -> bool | int | float | list[str]:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and abs(value) <= LARGEST_OVERRIDE:
+        # The database writes numbers out in full, so that 1e-300 would have 300 digits.
+        return value if isinstance(value, int) else round(value, 6)
+    if isinstance(value, list) and all(isinstance(item, str) and WORD.fullmatch(item) for item in value):
+        return value
+    raise MalformedMessageError(
+        f"overrides.{name} must be a number up to {LARGEST_OVERRIDE}, true or false, or a list of words."
+    )
 
 
 def _attempt(fields: dict[str, Any]) -> int:

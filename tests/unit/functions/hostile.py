@@ -96,6 +96,7 @@ valid_fields = st.fixed_dictionaries(
     optional={
         "pipeline": st.sampled_from(["audio-clean", "video", None]),
         "preset": st.sampled_from(["podcast", None]),
+        "overrides": st.sampled_from([{"loudness_lufs": -18.5, "hum": False, "formats": ["mp3", "opus"]}, {}, None]),
         "attempt": st.integers(1, 2**31 - 1),
         "other": any_json,
     },
@@ -107,6 +108,7 @@ hostile_fields = st.fixed_dictionaries(
         "s3_key": keys | any_json,
         "pipeline": st.sampled_from(["audio-clean", "video", "shell", "Video"]) | any_json,
         "preset": st.sampled_from(["podcast", "Podcast", "../x"]) | odd_text | any_json,
+        "overrides": st.dictionaries(st.sampled_from(["hum", "Hum", "../x"]) | odd_text, any_json) | any_json,
         "attempt": st.integers(-2, 9) | st.floats() | st.integers() | any_json,
         "other": any_json,
     },
@@ -136,7 +138,7 @@ def mutated(draw: st.DrawFn) -> str:
 def swapped(draw: st.DrawFn) -> str:
     """Return a valid message in which the value of one field is a raw token, which need not be JSON."""
     fields = {name: json.dumps(value) for name, value in draw(valid_fields).items()}
-    fields[draw(st.sampled_from(["job_id", "s3_key", "attempt", "preset", "pipeline", "other"]))] = draw(
+    fields[draw(st.sampled_from(["job_id", "s3_key", "attempt", "preset", "overrides", "pipeline", "other"]))] = draw(
         st.sampled_from(TOKENS)
     )
     return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in fields.items()) + "}"

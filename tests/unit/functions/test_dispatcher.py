@@ -98,6 +98,11 @@ def test_a_job_is_claimed_started_and_noted(world: World) -> None:
     assert world.sqs.calls == []
 
 
+def test_what_is_changed_of_the_preset_is_kept_in_the_row(world: World) -> None:
+    assert world.send(record(overrides={"loudness_lufs": -18, "formats": ["mp3"]})) == []
+    assert world.database.job("job")["overrides"] == {"loudness_lufs": -18, "formats": ["mp3"]}
+
+
 def test_a_second_delivery_starts_nothing(world: World) -> None:
     assert world.send(record(), record()) == []
     assert world.send(record()) == []

@@ -35,6 +35,16 @@ GOOD: dict[str, Any] = {"job_id": "job-1", "s3_key": "uploads/talk.wav"}
             {"preset": "voice-note", "attempt": 3},
             JobMessage("job-1", "uploads/talk.wav", "audio-clean", "voice-note", 3),
         ),
+        (
+            {"overrides": {"loudness_lufs": -18, "hum": False, "formats": ["mp3"], "denoise_db": 12.34567890}},
+            JobMessage(
+                "job-1",
+                "uploads/talk.wav",
+                "audio-clean",
+                overrides='{"denoise_db":12.345679,"formats":["mp3"],"hum":false,"loudness_lufs":-18}',
+            ),
+        ),
+        ({"overrides": {}}, JobMessage("job-1", "uploads/talk.wav", "audio-clean")),
         ({"preset": None, "pipeline": None}, JobMessage("job-1", "uploads/talk.wav", "audio-clean")),
         ({"user": {"id": 1}, "": []}, JobMessage("job-1", "uploads/talk.wav", "audio-clean")),
         ({"job_id": "a" * 128}, JobMessage("a" * 128, "uploads/talk.wav", "audio-clean")),
@@ -101,6 +111,20 @@ def test_refused_bodies(body: str, sentence: str) -> None:
         ("preset", "../x", "preset must be"),
         ("preset", 1, "preset must be"),
         ("preset", "", "preset must be"),
+        ("overrides", [], "overrides is a JSON array"),
+        ("overrides", "loudness_lufs=-18", "overrides is a JSON string"),
+        ("overrides", {"Loudness": 1}, "overrides names a field with other characters"),
+        ("overrides", {"a" * 65: 1}, "or with over 64"),
+        (
+            "overrides",
+            {"hum": None},
+            "overrides.hum must be a number up to 1000000, true or false, or a list of words.",
+        ),
+        ("overrides", {"hum": {"base": 50}}, "overrides.hum must be"),
+        ("overrides", {"formats": ["../x"]}, "overrides.formats must be"),
+        ("overrides", {"formats": [["mp3"]]}, "overrides.formats must be"),
+        ("overrides", {"loudness_lufs": 10**6 + 1}, "overrides.loudness_lufs must be"),
+        ("overrides", {f"f{number}": 123456.654321 for number in range(60)}, "bytes; it may have 1000."),
         ("attempt", 0, "attempt must be"),
         ("attempt", True, "attempt must be"),
         ("attempt", "1", "attempt must be"),
@@ -172,6 +196,14 @@ def test_odd_characters_are_refused_or_kept(character: str) -> None:
 def test_sql_is_no_id(text: str) -> None:
     assert check(json.dumps(GOOD | {"job_id": text})) is None
     assert check(json.dumps(GOOD | {"preset": text})) is None
+
+
+@pytest.mark.parametrize("token", ["1e999", "-1e999", "1e6000", "9" * 4000, "1e-300", "NaN", "true", "[]"])
+def test_numbers_that_are_no_setting(token: str) -> None:
+    """What passes is written out by the database with few digits."""
+    message = check('{"job_id": "a", "s3_key": "b", "overrides": {"hum": ' + token + "}}")
+    assert (message is not None) == (token in {"1e-300", "true", "[]"})
+    assert message is None or message.overrides in {'{"hum":0.0}', '{"hum":true}', '{"hum":[]}'}
 
 
 @pytest.mark.parametrize("token", TOKENS)

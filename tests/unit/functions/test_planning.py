@@ -60,6 +60,13 @@ def test_preset_is_left_to_the_worker_when_the_message_names_none() -> None:
     asked = request(JobMessage("job", "k", "audio-clean"))
     names = [item["name"] for item in asked["overrides"]["containerOverrides"][0]["environment"]]
     assert "PRESET" not in names
+    assert "PRESET_OVERRIDES" not in names
+
+
+def test_what_the_message_changes_of_the_preset_goes_to_the_worker_as_json() -> None:
+    asked = request(JobMessage("job", "k", "audio-clean", overrides='{"hum":false}'))
+    environment = asked["overrides"]["containerOverrides"][0]["environment"]
+    assert {"name": "PRESET_OVERRIDES", "value": '{"hum":false}'} in environment
 
 
 @pytest.mark.parametrize(

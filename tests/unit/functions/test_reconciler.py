@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from job_message import parse
+from job_message import JobMessage, parse
 from psycopg.types.json import Jsonb
 from queues import Queues
 from reconciling import Reconciler
@@ -93,6 +93,7 @@ class World:
                 p_pipeline="audio-clean",
                 p_preset="podcast",
                 p_lease_seconds=600,
+                p_overrides='{"hum": false}',
             )
         )
 
@@ -153,13 +154,7 @@ def test_an_interrupted_task_is_offered_again_at_once(world: World) -> None:
     assert world.send(stopped(137, stopCode="SpotInterruption")) == []
     [message] = sent(world.sqs, JOBS)
     job = parse(message["MessageBody"])
-    assert (job.job_id, job.s3_key, job.pipeline, job.preset, job.attempt) == (
-        "job",
-        "uploads/a.wav",
-        "audio-clean",
-        "podcast",
-        2,
-    )
+    assert job == JobMessage("job", "uploads/a.wav", "audio-clean", "podcast", 2, '{"hum":false}')
     assert (message["MessageGroupId"], message["MessageDeduplicationId"]) == (USER, "job.2")
     assert (world.database.job("job")["interruptions"], world.database.job("job")["failed_attempts"]) == (1, 0)
 

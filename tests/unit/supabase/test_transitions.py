@@ -133,8 +133,15 @@ def test_claim(database: Database, state: str, attempt: int) -> None:
 
 
 def test_claim_makes_a_missing_row_and_writes_what_the_message_says(database: Database) -> None:
-    assert claim(database, p_pipeline="video", p_preset="podcast", p_s3_key="uploads/ü 😀.mp4")
+    told = {
+        "p_pipeline": "video",
+        "p_preset": "podcast",
+        "p_s3_key": "uploads/ü 😀.mp4",
+        "p_overrides": '{"hum": true}',
+    }
+    assert claim(database, **told)
     job = database.job("job")
+    assert job["overrides"] == {"hum": True}
     assert (job["status"], job["attempt"], job["pipeline"], job["preset"], job["s3_key"]) == (
         "starting",
         1,
@@ -333,6 +340,9 @@ def test_no_writer_leaves_a_terminal_state(database: Database, state: str, chang
         {"s3_key": "a\x85b"},
         {"pipeline": "shell"},
         {"preset": "A B"},
+        {"overrides": "[]"},
+        {"overrides": '"podcast"'},
+        {"overrides": f'{{"hum": "{"x" * 5000}"}}'},
         {"status": "done"},
         {"attempt": -1},
         {"status": "running", "attempt": 1},
@@ -368,3 +378,12 @@ def test_concurrent_claims_have_exactly_one_winner(database: Database, round_num
 
     with ThreadPoolExecutor(threads) as pool:
         assert sorted(pool.map(race, range(threads))) == [False] * (threads - 1) + [True]
+
+
+def test_overrides_of_the_row_stay_when_a_message_brings_none(database: Database) -> None:
+    """A function of the release before claims without naming them."""
+    assert claim(database, p_overrides='{"hum": false}')
+    assert start(database)
+    assert retry(database, 1, "interruption") == "retrying"
+    assert claim(database, 2)
+    assert database.job("job")["overrides"] == {"hum": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import threading
@@ -288,6 +289,21 @@ def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path, caps
     path = media.tone(tmp_path / "talk.wav")
     assert main(["clean", str(path), str(path)]) == 73
     assert capsys.readouterr().err == f"{path}: File exists.\n"
+
+
+def test_fields_of_the_preset_can_be_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tamma_worker.__main__ import main
+
+    path, out = media.tone(tmp_path / "talk.wav"), tmp_path / "out"
+    wanted = ["--set", "loudness_lufs=-20", "--set", "hum=false", "--set", "formats=opus"]
+    assert main(["clean", str(path), str(out), *wanted]) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["overrides"] == {"loudness_lufs": -20.0, "hum": False, "formats": ["m4a", "opus"]}
+    assert (out / "audio.opus").is_file()
+    capsys.readouterr()
+    assert main(["clean", str(path), str(tmp_path / "none"), "--set", "loudness_lufs=loud"]) == 65
+    assert capsys.readouterr().err == "loudness_lufs must be a number from -31 to -9.\n"
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_missing_file_is_missing_input(tmp_path: Path) -> None:

@@ -94,6 +94,35 @@ def test_video_gives_its_cleaned_sound(cloud: Cloud, tmp_path: Path) -> None:
     assert cloud.objects() == ALL
 
 
+def test_a_message_changes_fields_of_its_preset(cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    assert run(cloud, PRESET="streaming", PRESET_OVERRIDES='{"loudness_lufs": -20, "formats": ["wav"]}') == 0
+    report = json.loads(cloud.s3.get_object(Bucket=DERIVED, Key=PREFIX + "report.json")["Body"].read())
+    assert (report["preset"], report["overrides"]) == (
+        "streaming",
+        {"loudness_lufs": -20.0, "formats": ["m4a", "wav"]},
+    )
+    assert report["loudness"]["after"]["integrated_lufs"] == pytest.approx(-20, abs=0.5)
+    assert PREFIX + "audio.wav" in cloud.objects()
+    assert PREFIX + "audio.mp3" not in cloud.objects()
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ('{"loudness_lufs": 3}', "loudness_lufs must be a number from -31 to -9."),
+        ('{"max_bytes": 3}', 'A preset has no field "max_bytes" that can be changed; there are: loudness_lufs, '),
+    ],
+)
+def test_a_wrong_override_ends_the_job_with_a_sentence(told: str, sentence: str, cloud: Cloud, talk: bytes) -> None:
+    cloud.put(talk)
+    assert run(cloud, PRESET_OVERRIDES=told) == 65
+    (call,) = cloud.supabase.named("fail_job")
+    assert call["p_error_code"] == "bad_override"
+    assert call["p_error_message"].startswith(sentence)
+    assert cloud.objects() == set()
+
+
 def test_a_job_that_is_taken_or_over_is_left_alone(cloud: Cloud) -> None:
     cloud.supabase.answers["start_job"] = False
     assert run(cloud) == 0
@@ -466,6 +495,8 @@ def test_a_task_without_its_environment_says_what_is_missing(cloud: Cloud) -> No
         ("PIPELINE", "tea"),
         ("TAMMA_TIME_SCALE", "nan"),
         ("LEASE_SECONDS", "-1"),
+        ("PRESET_OVERRIDES", "{"),
+        ("PRESET_OVERRIDES", "[]"),
     ],
 )
 def test_senseless_environments_are_refused(name: str, value: str, cloud: Cloud) -> None:

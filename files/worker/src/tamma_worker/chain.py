@@ -45,6 +45,7 @@ class Plan:
     deess_db: float = 0.0
     level_db: float = 0.0
     one_mask: bool = False  # the denoiser looks at the middle and treats both channels alike
+    max_pause_seconds: float = 0.0
     stages: list[Stage] = field(default_factory=list)
 
     @property
@@ -77,6 +78,7 @@ def plan(facts: Facts, heard: Heard, preset: Preset) -> Plan:
         preset.deess_db if works else 0.0,
         preset.level_db if works else 0.0,
         one_mask=len(route) > 1 and min(sides) < _ALIKE_RATIO * max(sides),
+        max_pause_seconds=preset.max_pause_seconds if works else 0.0,
         stages=stages,
     )
 

@@ -22,9 +22,10 @@ from tamma_worker.encode import Source, encode_until_right
 from tamma_worker.listen import Heard, decode, listen
 from tamma_worker.meter import Loudness
 from tamma_worker.mix import Final, Mix
-from tamma_worker.presets import Preset
+from tamma_worker.presets import Preset, changed
 from tamma_worker.probe import Facts, probe, too_long
 from tamma_worker.process import Processor
+from tamma_worker.stft import RATE
 
 AUDIO, WAVEFORM, REPORT = "audio.m4a", "waveform.png", "report.json"
 _RESULTS = {  # what a folder may hold: name for people and manifests, content type
@@ -150,10 +151,11 @@ def _report(source: Source, before: Heard, after: Heard, final: Final) -> dict[s
         },
         "loudness": {"before": before.loudness.as_report(), "after": after.loudness.as_report()},
         "noise_floor_dbfs": {"before": _rounded(before.noise_floor_dbfs), "after": _rounded(after.noise_floor_dbfs)},
-        "seconds_removed": 0.0,
+        "seconds_removed": round((source.mix.processed.frames - source.mix.frames) / RATE, 3),
         "steps": [stage.as_report() for stage in stages],
         "notes": _notes(source, before),
         "preset": source.preset.name,
+        "overrides": changed(source.preset),
         "tags": source.facts.tags,
         "versions": {
             "tamma_worker": __version__,
@@ -189,6 +191,9 @@ def _sound_stages(source: Source) -> list[Stage]:
     if len(gains) and float(gains.max() - gains.min()) > 0.5:  # noqa: PLR2004 (dB; less is not worth a line)
         what = f"Voices were moved by {gains.min():+.1f} to {gains.max():+.1f} dB"
         stages.append(Stage("level", what, "Speakers should sound equally loud"))
+    if mix.cuts.spans:
+        what = f"{len(mix.cuts.spans)} pauses longer than {plan.max_pause_seconds:g} s were shortened to that"
+        stages.append(Stage("trim", what, "The preset keeps no long silence"))
     return stages
 
 

@@ -1,6 +1,7 @@
 """The command line: clean a file on a laptop exactly as the task does in the cloud."""
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from tamma_worker import page
 from tamma_worker.clean import clean
 from tamma_worker.control import Control
 from tamma_worker.errors import EXIT_OK, MissingInputError
-from tamma_worker.presets import DEFAULT, all_presets, preset
+from tamma_worker.presets import CHANGEABLE, DEFAULT, all_presets, preset
 
 _BAR = 32  # characters
 
@@ -34,11 +35,12 @@ def _clean(options: argparse.Namespace) -> int:
     recording, folder = Path(options.recording), Path(options.folder)
     if not recording.is_file():
         raise MissingInputError("missing_input", f"There is no file {recording}.")
+    chosen = preset(options.preset, dict(map(_setting, options.set)))
     folder.mkdir(parents=True, exist_ok=True)
     # results appear all at once: a failed or interrupted run leaves the folder as it was
     with tempfile.TemporaryDirectory(dir=folder, prefix=".tamma-") as scratch:
         with ProgressBar(sys.stderr) as bar:
-            report = clean(recording, Path(scratch), preset(options.preset), Control(bar.show))
+            report = clean(recording, Path(scratch), chosen, Control(bar.show))
         written = sorted(path.name for path in Path(scratch).iterdir())
         for name in written:
             shutil.move(Path(scratch) / name, folder / name)
@@ -56,9 +58,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("recording", help="audio or video file")
     command.add_argument("folder", help="where the audio files, pictures and report.json go")
     command.add_argument("--preset", choices=sorted(all_presets()), default=DEFAULT)
+    command.add_argument(
+        "--set",
+        metavar="FIELD=VALUE",
+        action="append",
+        default=[],
+        help=f"change a field of the preset, several times if wanted: {', '.join(CHANGEABLE)}",
+    )
     command = commands.add_parser("report", help="open the page that shows a recording before and after")
     command.add_argument("folder", help="a folder that clean has filled")
     return parser
+
+
+def _setting(text: str) -> tuple[str, object]:
+    """Read ``loudness_lufs=-18``, ``hum=false`` or ``formats=mp3,opus`` as a message would have it."""
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value.split(",")
 
 
 def _summarise(report: dict[str, Any], written: list[Path]) -> None:

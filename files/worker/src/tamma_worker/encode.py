@@ -1,6 +1,8 @@
 """From the mix to the audio files: encoded all at once, measured decoded, and once more when that is not right."""
 
 import math
+import re
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,6 +27,7 @@ _SAFETY_DB = 0.3  # below the ceiling when a second encoding is needed: overshoo
 _MAX_ENCODINGS = 4  # gain and ceiling settle in two or three; what is left then stands in the report
 _CONTAINERS = {"m4a": "ipod", "mp3": "mp3", "wav": "wav", "opus": "opus"}
 _TRIMS_DB = {"mp3": 0.45}  # LAME lowers what it encodes to 95 % unless told otherwise, which ffmpeg cannot
+_CHAPTERS = "chapters"  # stands for the number of their input until that is known
 _COVERED = {"m4a", "mp3"}  # formats whose muxer takes a cover picture
 
 
@@ -39,8 +42,8 @@ class Source:
 
     @property
     def seconds(self) -> float:
-        """Length in seconds."""
-        return self.mix.processed.frames / RATE
+        """Length of the result in seconds."""
+        return self.mix.frames / RATE
 
 
 def encode_until_right(
@@ -124,12 +127,14 @@ def _corrected(final: Final, measured: dict[str, Loudness], source: Source) -> F
 
 def _encode(source: Source, final: Final, folder: Path, control: Control, report: Callable[[float], None]) -> None:
     """Run one ffmpeg that encodes every format at once, each on a thread of its own."""
-    outcome = engine.ffmpeg(
-        _arguments(source, final, folder),
-        control,
-        report=lambda seconds: report(seconds / max(0.1, source.seconds)),
-        feed=source.mix.samples(final),
-    )
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".chapters-") as chapters:
+        _write_chapters(source, Path(chapters.name))
+        outcome = engine.ffmpeg(
+            _arguments(source, final, folder, Path(chapters.name)),
+            control,
+            report=lambda seconds: report(seconds / max(0.1, source.seconds)),
+            feed=source.mix.samples(final),
+        )
     if outcome.code != 0 or not math.isfinite(outcome.position_seconds):
         # the recording has been decoded before, so this is about disk or memory and worth a retry
         error = TemporaryError("ffmpeg_failed", f"The audio engine could not finish (code {outcome.code}).")
@@ -137,7 +142,7 @@ def _encode(source: Source, final: Final, folder: Path, control: Control, report
         raise error
 
 
-def _arguments(source: Source, final: Final, folder: Path) -> list[str]:
+def _arguments(source: Source, final: Final, folder: Path, chapters: Path) -> list[str]:
     channels, facts = source.mix.plan.channels, source.facts
     sound = ffmpeg.input("pipe:0", format="f32le", ar=RATE, ac=channels)
     original = ffmpeg.input(f"file:{source.path.absolute()}", **engine.SAFE_INPUT)
@@ -153,8 +158,8 @@ def _arguments(source: Source, final: Final, folder: Path) -> list[str]:
         target = f"file:{(folder / f'audio.{name}').absolute()}"
         outputs.append(ffmpeg.output(*streams, target, **options))
         names.append(target)
-    # chapters come from the recording even where no stream of it is used, so it has to be an input in any case
-    command = _with_inputs(list(ffmpeg.get_args(ffmpeg.merge_outputs(*outputs), overwrite_output=True)), source)
+    command = list(ffmpeg.get_args(ffmpeg.merge_outputs(*outputs), overwrite_output=True))
+    command = _with_chapters(command, chapters)
     tags = [part for key, value in facts.tags.items() for part in ("-metadata", f"{key}={value}")]
     for target in names:
         place = command.index(target)
@@ -162,14 +167,22 @@ def _arguments(source: Source, final: Final, folder: Path) -> list[str]:
     return command
 
 
-def _with_inputs(command: list[str], source: Source) -> list[str]:
-    """Put the recording behind the samples as second input, unless a cover has brought it in."""
-    path = f"file:{source.path.absolute()}"
-    if path in command:
-        return command
-    place = command.index("pipe:0") + 1
-    safe = [part for key, value in engine.SAFE_INPUT.items() for part in (f"-{key}", value)]
-    return [*command[:place], *safe, "-i", path, *command[place:]]
+def _with_chapters(command: list[str], chapters: Path) -> list[str]:
+    """Add the chapters as the last input, so that the others keep their numbers, and use them for every output."""
+    place = len(command) - command[::-1].index("-i") + 1
+    number = str(command.count("-i"))
+    command = [*command[:place], "-f", "ffmetadata", "-i", f"file:{chapters.absolute()}", *command[place:]]
+    return [number if part == _CHAPTERS else part for part in command]
+
+
+def _write_chapters(source: Source, target: Path) -> None:
+    """Write the chapters, moved to where their moments are in the result, as ffmpeg's metadata (milliseconds)."""
+    lines = [";FFMETADATA1"]
+    for chapter in source.facts.chapters:
+        start, end = (round(source.mix.cuts.moved(moment) * 1000) for moment in (chapter.start, chapter.end))
+        title = re.sub(r"([=;#\\\n])", r"\\\1", chapter.title)
+        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={start}", f"END={end}", f"title={title}"]
+    target.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _options(name: str, preset: Preset, channels: int) -> dict[str, Any]:
@@ -177,7 +190,7 @@ def _options(name: str, preset: Preset, channels: int) -> dict[str, Any]:
     common: dict[str, Any] = {
         "format": _CONTAINERS[name],
         "map_metadata:g": -1,  # only the tags of probe._TAGS; chapters keep their titles
-        "map_chapters": 1,
+        "map_chapters": _CHAPTERS,
     }
     codecs: dict[str, dict[str, Any]] = {
         # the fast coder takes half the time of the default and was measured to be better on speech

@@ -120,7 +120,7 @@ class Task:
         from tamma_worker import clean, probe, storage
 
         told, control, watch = self._told, self._control, clean.Stopwatch()
-        chosen = preset(told.preset)
+        chosen = preset(told.preset, told.overrides)
         with watch("fetch"):
             patience = told.timing.transfer_patience
             stored = storage.look(publisher.s3, told.raw_bucket, told.s3_key, control, patience)

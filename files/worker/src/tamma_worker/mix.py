@@ -18,13 +18,15 @@ from tamma_worker.limit import CONTEXT, limited
 from tamma_worker.meter import FRAME, Meter, integrated
 from tamma_worker.presets import Preset
 from tamma_worker.process import Processed, processors
-from tamma_worker.stft import Samples
+from tamma_worker.stft import RATE, Samples
+from tamma_worker.trim import Cuts, pauses
 
 HEADROOM_DB = 1.0  # AAC and MP3 overshoot a limiter's ceiling; so most results need no second encoding
 _MUSIC_HEADROOM_DB = 0.3  # music is limited as little as possible; if an encoder overshoots, it is encoded once more
 _STRETCH = 60  # records of 100 ms that are made at once
 _MOST_GUESSES, _SETTLED_DB = 6, 0.05  # of the gain: more gain makes the limiter take more
 _AROUND = CONTEXT // FRAME  # records on either side that the limiter needs
+_JOINT = RATE // 25  # samples, 40 ms: the cross-fade where a pause was shortened
 _TRIALS, _TRIAL = 40, 30  # stretches, and records in each, that what the limiter takes is estimated from
 
 Floats = npt.NDArray[np.float64]
@@ -54,6 +56,12 @@ class Mix:
         self.levelling: Floats = (
             level.gains(energy, self.content.speech, plan.level_db) if levels else np.zeros(len(energy))
         )
+        self.cuts: Cuts = pauses(self._energy(), self.content, plan.max_pause_seconds)
+
+    @property
+    def frames(self) -> int:
+        """Length of the result in samples."""
+        return self.processed.frames - self.cuts.removed(self.processed.frames)
 
     @property
     def records(self) -> int:
@@ -122,15 +130,15 @@ class Mix:
         return 0.0 if loose is None or tight is None else max(0.0, loose - tight)
 
     def samples(self, final: Final) -> Iterator[bytes]:
-        """Give everything as interleaved float32, made ahead on all processors."""
+        """Give everything that stays as interleaved float32, made ahead on all processors."""
         workers = processors()
         running: deque[Future[Samples]] = deque()
-        left = self.processed.frames
+        left = self.frames
         with ThreadPoolExecutor(workers) as pool:
-            starts = iter(range(0, self.records, _STRETCH))
+            pieces = self._pieces()
             while True:
-                for start in starts:
-                    running.append(pool.submit(self.stretch, start, min(_STRETCH, self.records - start), final))
+                for start, count, before in pieces:
+                    running.append(pool.submit(self._joined, start, count, before, final))
                     if len(running) > workers:
                         break
                 if not running:
@@ -138,6 +146,28 @@ class Mix:
                 made = running.popleft().result()[:left]
                 left -= len(made)
                 yield made.astype(np.float32, copy=False).tobytes()
+
+    def _pieces(self) -> Iterator[tuple[int, int, int]]:
+        """Give first record and number of records of each piece that stays, and the record that follows the one before.
+
+        The last of these is the first, but where a pause was shortened.
+        """
+        before = 0
+        for start, end in self.cuts.kept(self.records):
+            for first in range(start, end, _STRETCH):
+                count = min(_STRETCH, end - first)
+                yield first, count, before or first
+                before = first + count
+
+    def _joined(self, start: int, count: int, before: int, final: Final) -> Samples:
+        """Make a piece; where something was left out ahead of it, what was there fades into it."""
+        made = self.stretch(start, count, final)
+        if before == start:
+            return made
+        ended = self.stretch(before, 1, final)[:_JOINT]
+        angle = (np.arange(_JOINT, dtype=np.float32)[:, None] + 0.5) / _JOINT * (np.pi / 2)
+        # equal power: two pauses of one room are two different noises of the same level
+        return np.concatenate([ended * np.cos(angle) + made[:_JOINT] * np.sin(angle), made[_JOINT:]])
 
 
 def _per_sample(values: Floats, first: int, size: int) -> Samples:

@@ -28,6 +28,7 @@ class Preset:
     denoise_db: float = 60.0  # the most that noise is lowered; 0 switches the denoiser off
     deess_db: float = 6.0  # the most that harsh sibilants are lowered; 0 switches the de-esser off
     level_db: float = 15.0  # the most that a voice is raised or lowered to meet the others; 0 switches levelling off
+    max_pause_seconds: float = 0.0  # longer pauses are shortened to this; 0 leaves them alone
     formats: tuple[str, ...] = ("m4a", "mp3")
     kbps_mono: int = 96
     kbps_stereo: int = 160
@@ -46,6 +47,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "denoise_db": (0.0, 100.0),
     "deess_db": (0.0, 12.0),
     "level_db": (0.0, 24.0),
+    "max_pause_seconds": (0.0, 60.0),
     "kbps_mono": (32, 256),
     "kbps_stereo": (48, 320),
 }
@@ -73,6 +75,12 @@ def preset(name: str, overrides: Mapping[str, object] | None = None) -> Preset:
         known = ", ".join(all_presets())
         raise BadInputError("unknown_preset", f'There is no preset "{name[:40]}". Choose one of: {known}.')
     return replace(found, **{key: _checked(key, value) for key, value in (overrides or {}).items()})
+
+
+def changed(chosen: Preset) -> dict[str, Any]:
+    """Give the fields in which ``chosen`` differs from the preset of its name."""
+    original = all_presets()[chosen.name]
+    return {key: getattr(chosen, key) for key in CHANGEABLE if getattr(chosen, key) != getattr(original, key)}
 
 
 def _checked(key: str, value: object) -> Any:

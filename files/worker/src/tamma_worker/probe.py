@@ -1,7 +1,7 @@
 """What a file is, as ffprobe reports it, and the sentence for a creator when it is not something we can clean."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ EMPTY = "This file is empty (0 bytes). Upload the recording again."
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter, in seconds of the recording."""
+
+    start: float
+    end: float
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One recording and the audio stream in it that is used. Durations are what the file claims, None if nothing."""
 
@@ -45,6 +54,7 @@ class Facts:
     tags: dict[str, str] = field(default_factory=dict)
     cover: int | None = None
     pictures: int = 0
+    chapters: tuple[Chapter, ...] = ()
 
     def as_report(self, duration_seconds: float) -> dict[str, Any]:
         """Give the part of the report that describes a file, with the duration that was really decoded."""
@@ -94,7 +104,9 @@ def probe(path: Path, preset: Preset, control: Control) -> Facts:
     if any(stream.get("codec_tag_string", "") in _PROTECTED for stream in audio):
         raise BadInputError("protected", PROTECTED)
     chosen = next((stream for stream in audio if stream.get("disposition", {}).get("default")), audio[0])
-    facts = _facts(answer["format"], chosen, streams, len(audio))
+    facts = replace(
+        _facts(answer["format"], chosen, streams, len(audio)), chapters=_chapters(answer.get("chapters", []))
+    )
     _check_limits(facts, preset)
     return facts
 
@@ -107,7 +119,7 @@ def _ask(path: Path, control: Control) -> dict[str, Any]:
             output.extend(data)
 
     whitelists = [text for key, value in engine.SAFE_INPUT.items() for text in (f"-{key}", value)]
-    wanted = ["-show_error", "-show_format", "-show_streams", "-output_format", "json"]
+    wanted = ["-show_error", "-show_format", "-show_streams", "-show_chapters", "-output_format", "json"]
     engine.ffprobe([*wanted, *whitelists, f"file:{path.absolute()}"], control, take)
     try:
         answer: dict[str, Any] = json.loads(output.decode("utf-8", "replace"))
@@ -156,6 +168,14 @@ def _seconds(text: str | None) -> float | None:
     except ValueError:
         return None
     return seconds if seconds > 0 else None
+
+
+def _chapters(found: list[dict[str, Any]]) -> tuple[Chapter, ...]:
+    return tuple(
+        Chapter(float(one["start_time"]), float(one["end_time"]), one.get("tags", {}).get("title", "")[:_MAX_TAG])
+        for one in found
+        if one.get("start_time") and one.get("end_time")
+    )
 
 
 def _tags(tags: dict[str, str]) -> dict[str, str]:

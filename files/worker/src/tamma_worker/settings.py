@@ -1,8 +1,10 @@
 """What a task is told by its environment (see docs/architecture.md, "The task")."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tamma_worker.errors import ConfigurationError
 from tamma_worker.patience import LONGEST
@@ -60,6 +62,7 @@ class Settings:
     supabase_key: str = field(repr=False)
     pipeline: str = "audio-clean"
     preset: str = DEFAULT
+    overrides: Mapping[str, Any] = field(default_factory=dict)
     metadata_url: str | None = None
     s3_endpoint: str | None = None
     region: str | None = None
@@ -101,6 +104,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         supabase_key=environment["SUPABASE_SERVICE_KEY"],
         pipeline=pipeline,
         preset=environment.get("PRESET") or DEFAULT,
+        overrides=_object(environment, "PRESET_OVERRIDES"),
         metadata_url=environment.get("ECS_CONTAINER_METADATA_URI_V4"),
         s3_endpoint=environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"),
         region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
@@ -108,6 +112,16 @@ def read(environment: Mapping[str, str]) -> Settings:
             _number(environment, "TAMMA_TIME_SCALE", 1.0), _number(environment, "LEASE_SECONDS", 120.0)
         ),
     )
+
+
+def _object(environment: Mapping[str, str], name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(environment.get(name) or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ConfigurationError("configuration", f"{name} must be a JSON object of a preset's fields.")
+    return value
 
 
 def _number(environment: Mapping[str, str], name: str, default: float = 0.0, least: float = 1e-3) -> float:
