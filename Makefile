@@ -45,7 +45,7 @@ converge plan plan-check teardown rollback redrive retry-job cancel-job: export 
 converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
 converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
 
-.PHONY: preflight converge plan plan-check teardown rollback image presign-key rotate-presign-key verify status redrive retry-job cancel-job
+.PHONY: new-environment preflight converge plan plan-check teardown rollback image presign-key rotate-presign-key verify status redrive retry-job cancel-job
 INVENTORY := -i inventories/$(ENV)
 # A variable of this make as one word for the shell, and then one value for Ansible.
 quoted = '"$(subst ','\'',$(value $(1)))"'
@@ -58,6 +58,10 @@ known-environment:
 .PHONY: running
 running: setup
 	@python -m tamma_local up >/dev/null
+
+new-environment: setup ## Make another inventory: make new-environment NAME=staging [LIKE=prod] [ACCOUNT=111122223333] [REGION=eu-west-1]
+	@ansible-playbook playbooks/new_environment.yml -e new_environment=$(call quoted,NAME) $(if $(LIKE),-e new_like=$(call quoted,LIKE)) \
+		$(if $(ACCOUNT),-e new_account_id=$(call quoted,ACCOUNT)) $(if $(REGION),-e new_region=$(call quoted,REGION)) $(ARGS)
 
 preflight: $(READY) ## Look whether account, region and quotas allow the stack, and what it will cost; writes nothing
 	@ANSIBLE_STDOUT_CALLBACK=changes_only ANSIBLE_DISPLAY_OK_HOSTS=false \

@@ -9,7 +9,7 @@ import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ _MARKUP = re.compile(r"\b(?:RV|[OVCEMBIPU])\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 _LINK = re.compile(r"\bL\(([^,()]+),\s*([^()]+)\)")
 _CODE = re.compile(r"(`[^`]*`)")
 _FRAGMENT = "tamma_resource"
+_READ_BY_PLAYBOOK = re.compile(r"\b([a-z][a-z0-9_]+) \| default\(([^()]*)\)")
+# What says where an environment is and how to get there.
+_PLACES = ("embedded_cloud", "naming_account_id", "secrets_", "image_")
 
 
 class DocumentationError(Exception):
@@ -61,7 +64,9 @@ def pages(root: Path) -> Iterator[tuple[Path, str]]:
     tables = {role: variables_table(role) for role in roles}
     for role, table in tables.items():
         yield role / "README.md", _between_markers(role / "README.md", table)
-    yield root / "docs/variables.md", _variables_page({role.name: (_summary(role), tables[role]) for role in roles})
+    inputs = [name for role in roles for name in _spec(role).get("options", {})]
+    chapters = {role.name: (_summary(role), tables[role]) for role in roles}
+    yield root / "docs/variables.md", _variables_page(chapters, environments_table(root), options_table(root, inputs))
     yield root / "docs/modules.md", _modules_page(root)
 
 
@@ -75,6 +80,38 @@ def variables_table(role: Path) -> str:
         shown = _default(defaults[name]) if name in defaults else "none: must be set"
         rows.append(f"| `{name}` | {kind} | {_cell(shown)} | {_cell(_meaning(option))} |")
     return "\n".join(rows)
+
+
+def options_table(root: Path, inputs: Collection[str]) -> str:
+    """Return the Markdown table of what playbooks read besides the inputs of roles, in the order of their names."""
+    read: dict[str, tuple[str, set[str]]] = {}
+    for path in sorted((root / "playbooks").glob("*.yml")):
+        for name, default in _READ_BY_PLAYBOOK.findall(path.read_text(encoding="utf-8")):
+            if name not in inputs:
+                read.setdefault(name, (default, set()))[1].add(path.name)
+    rows = ["| variable | default | playbook |", "| --- | --- | --- |"]
+    for name, (default, playbooks) in sorted(read.items()):
+        shown = "" if default in {"omit", "''"} else f"`{default}`"
+        links = ", ".join(f"[{book}](../playbooks/{book})" for book in sorted(playbooks))
+        rows.append(f"| `{name}` | {_cell(shown)} | {links} |")
+    return "\n".join(rows)
+
+
+def environments_table(root: Path) -> str:
+    """Return the Markdown table of what each inventory sets, in the order of their own lines; `-` is nothing.
+
+    The account, addresses and secrets are left out: they are not what an environment is chosen for.
+    """
+    found = sorted((root / "inventories").glob("*/group_vars/all/main.yml"))
+    values = {path.parents[2].name: _yaml(path) for path in found}
+    names = dict.fromkeys(name for inventory in values.values() for name in inventory)
+    head = ["variable", *values]
+    rows = [
+        [f"`{name}`", *(_default(inventory[name]) if name in inventory else "-" for inventory in values.values())]
+        for name in names
+        if not name.startswith(_PLACES) and not isinstance(next(v[name] for v in values.values() if name in v), dict)
+    ]
+    return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in [head, ["---"] * len(head), *rows])
 
 
 def _default(value: Any) -> str:
@@ -93,18 +130,26 @@ def _summary(role: Path) -> str:
     return str(_spec(role).get("short_description", "")).rstrip(".")
 
 
-def _variables_page(roles: Mapping[str, tuple[str, str]]) -> str:
+def _variables_page(roles: Mapping[str, tuple[str, str]], environments: str, options: str) -> str:
     intro = (
         "# Variables\n\n"
         + _NOTE
         + "\n\nEvery input of every role. Set them in `inventories/<env>/group_vars/all/main.yml`; "
         "names of resources are derived from the inputs of `naming` and are not inputs themselves.\n"
     )
+    compared = (
+        "## What the environments set\n\nWhere there is `-`, the default below counts. "
+        f"`make new-environment NAME=staging LIKE=prod` makes another one.\n\n{environments}\n"
+    )
     parts = [
         f"## {name}\n\n{summary}. See [the role](../roles/{name}/README.md).\n\n{table}\n"
         for name, (summary, table) in roles.items()
     ]
-    return "\n".join([intro, *parts])
+    playbooks = (
+        "## Playbooks\n\nWhat single playbooks read besides, mostly given with `-e`; the head of each playbook and the "
+        f"[runbooks](runbooks/README.md) say what for.\n\n{options}\n"
+    )
+    return "\n".join([intro, compared, *parts, playbooks])
 
 
 def _between_markers(path: Path, table: str) -> str:

@@ -10,7 +10,7 @@ DOCUMENTATION = r"""
 module: pipeline_status_info
 short_description: Say what the pipeline is doing
 description:
-  - Reads the depths of the queues, the tasks of the cluster, the jobs in flight and the failures by reason.
+  - Reads the depths of the queues, the tasks of the cluster, the jobs in flight, failures by reason, releases.
   - A part that cannot be read is a sentence in its place, so that the others are seen all the same. Writes nothing.
 options:
   title:
@@ -26,6 +26,18 @@ options:
     description: Name of the ECS cluster that tasks run in.
     type: str
     required: true
+  functions:
+    description: Names of the functions whose versions are releases; none leaves releases out.
+    type: list
+    elements: str
+    default: []
+  alias:
+    description: Alias of the functions that is called.
+    type: str
+    default: live
+  repository:
+    description: Repository of the worker's images.
+    type: str
   hours:
     description: How far back failures are counted (1-8760).
     type: int
@@ -50,6 +62,7 @@ status:
   description:
     - C(queues) (a list with C(name), C(waiting), C(in_flight), C(delayed) and C(oldest_seconds)), C(tasks) (a list with
       C(family), C(capacity_provider), C(last_status) and C(tasks)) and C(jobs) (what C(jobs_overview) answers).
+    - C(releases) (a list with C(release), C(live), C(image_tag), C(image_digest), C(versions), C(commit) and C(since)).
     - A part that could not be read is a sentence instead.
   returned: success
   type: dict
@@ -68,12 +81,16 @@ from ansible.module_utils.tamma import pipeline_status
 from ansible.module_utils.tamma.errors import RefusalError, sentence
 from ansible.module_utils.tamma.jobs_table import PARAMETERS, JobsTable
 from ansible.module_utils.tamma.module import Module
+from ansible.module_utils.tamma.releases import recorded
 from botocore.exceptions import BotoCoreError, ClientError
 
 _SPEC: dict[str, Any] = {
     "title": {"type": "str", "required": True},
     "queues": {"type": "list", "elements": "str", "required": True},
     "cluster": {"type": "str", "required": True},
+    "functions": {"type": "list", "elements": "str", "default": []},
+    "alias": {"type": "str", "default": "live"},
+    "repository": {"type": "str"},
     "hours": {"type": "int", "default": 24},
     **PARAMETERS,
 }
@@ -91,6 +108,8 @@ def main() -> None:
         "tasks": lambda: pipeline_status.tasks(client("ecs"), params["cluster"]),
         "jobs": lambda: JobsTable.of(client("ssm"), params).call("jobs_overview", p_hours=params["hours"]),
     }
+    if functions := params["functions"]:
+        parts["releases"] = lambda: recorded(client, functions, params["alias"], params["repository"])
     status: dict[str, Any] = {}
     for name, part in parts.items():
         try:

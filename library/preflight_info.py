@@ -55,8 +55,8 @@ options:
     description: NAT gateways, each with an address of its own.
     type: int
     required: true
-  costs:
-    description: Lines of the report about costs.
+  more:
+    description: Further lines of the report, such as costs.
     type: list
     elements: str
     default: []
@@ -115,7 +115,7 @@ _SPEC: dict[str, Any] = {
     "gpu_instances": {"type": "int", "default": 0},
     "gpu_instance_type": {"type": "str", "required": True},
     "nat_gateways": {"type": "int", "required": True},
-    "costs": {"type": "list", "elements": "str", "default": []},
+    "more": {"type": "list", "elements": "str", "default": []},
     "show": {"type": "bool", "default": True},
 }
 _FEWEST_JOBS = 1
@@ -190,9 +190,9 @@ def page(params: dict[str, Any], quotas: list[dict[str, Any]] | str) -> list[str
         "",
     ]
     if isinstance(quotas, str):
-        return [*head, f"Quotas: {quotas}", *params["costs"]]
+        return [*head, f"Quotas: {quotas}", *params["more"]]
     rows = [[it["name"], f"{it['value']:g}", f"{it['others']:g}", f"{it['needed']:g}", it["verdict"]] for it in quotas]
-    return [*head, "Quotas", *table(["QUOTA", "VALUE", "OTHERS", "NEEDED", "VERDICT"], rows), *params["costs"]]
+    return [*head, "Quotas", *table(["QUOTA", "VALUE", "OTHERS", "NEEDED", "VERDICT"], rows), *params["more"]]
 
 
 def main() -> None:

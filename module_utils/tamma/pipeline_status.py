@@ -22,6 +22,9 @@ _DEPTHS = {
 _DESCRIBED = 100  # tasks of one DescribeTasks call, its limit
 _METRIC_AGE = timedelta(minutes=10)  # SQS gives a number a minute to CloudWatch, some minutes late
 _ENDED = ("STOPPED", "DEPROVISIONING", "DELETED")
+_COMMIT = 12
+_DIGEST = len("sha256:") + 12
+_TO_THE_MINUTE = len("2026-01-01T00:00")
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 
@@ -80,7 +83,15 @@ def lines(title: str, facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"{title}: {facts['queues']}"
         return
     yield f"{title} at {now:%Y-%m-%d %H:%M:%S} UTC"
-    for name, part in (("queues", _queue_lines), ("tasks", _task_lines), ("jobs", lambda it: _job_lines(it, now))):
+    parts = {
+        "queues": _queue_lines,
+        "tasks": _task_lines,
+        "jobs": lambda it: _job_lines(it, now),
+        "releases": _release_lines,
+    }
+    for name, part in parts.items():
+        if name not in facts:
+            continue
         yield ""
         if isinstance(facts[name], str):
             yield f"{name.capitalize()}: {facts[name]}"
@@ -117,6 +128,22 @@ def _job_lines(overview: Facts, now: datetime) -> Iterator[str]:
     yield f"Failures of the last {overview['hours']} h"
     failures = sorted(overview["failures"].items(), key=lambda item: (-item[1], item[0]))
     yield from table(["REASON", "JOBS"], [[code, str(number)] for code, number in failures]) or ["  none"]
+
+
+def _release_lines(found: list[Facts]) -> list[str]:
+    rows = [
+        [
+            it["release"],
+            "live" if it["live"] else "",
+            "/".join(it["versions"].values()),
+            (it["image_digest"] or "no image")[:_DIGEST],
+            it["commit"][:_COMMIT],
+            it["since"][:_TO_THE_MINUTE].replace("T", " "),
+        ]
+        for it in found
+    ]
+    head = ["RELEASE", "", "VERSIONS", "IMAGE", "COMMIT", "PUBLISHED (UTC)"]
+    return ["Releases", *(table(head, rows) or ["  none was published"])]
 
 
 def _since(moment: str, now: datetime) -> str:

@@ -56,6 +56,29 @@ def released(aws: Any, function: str, alias: str) -> str | None:
         raise
 
 
+def recorded(clients: Callable[[str], Any], functions: list[str], alias: str, repository: str) -> list[dict[str, Any]]:
+    """Return each release as facts, newest first: what it is made of, since when, and whether it is `live`.
+
+    `image_digest` is None when the image is no longer in the registry: nobody can return to such a release.
+    """
+    aws = clients("lambda")
+    found = releases(aws, functions)
+    live = {function: released(aws, function, alias) for function in functions}
+    digests = _digests(clients("ecr"), repository) if found else {}
+    return [
+        {
+            "release": it.name,
+            "live": it.versions == live,
+            "image_tag": it.image_tag,
+            "image_digest": digests.get(it.image_tag),
+            "versions": it.versions,
+            "commit": it.commit,
+            "since": it.since,
+        }
+        for it in found
+    ]
+
+
 def image_tag(definition: dict[str, Any]) -> str:
     """Return the tag of the image of a task definition's first container."""
     return str(definition["containerDefinitions"][0]["image"]).rpartition(":")[2]
@@ -72,6 +95,18 @@ def revision_with(ecs: Any, family: str, found: Callable[[dict[str, Any]], bool]
             if found(answer["taskDefinition"]):
                 return answer
     return None
+
+
+def _digests(ecr: Any, repository: str) -> dict[str, str]:
+    """Return the digest of each image of a repository by its tags; none when there is no repository."""
+    pages = ecr.get_paginator("describe_images").paginate(repositoryName=repository, filter={"tagStatus": "TAGGED"})
+    try:
+        images = [image for page in pages for image in page["imageDetails"]]
+    except ClientError as error:
+        if is_code(error, "RepositoryNotFoundException"):
+            return {}
+        raise
+    return {tag: str(image["imageDigest"]) for image in images for tag in image.get("imageTags", [])}
 
 
 def _versions(aws: Any, function: str) -> list[dict[str, Any]]:

@@ -33,13 +33,16 @@ class LookupModule(LookupBase):
     """Compare the variables that are set with those that are read."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        """Return the sentences, none when all is well."""
-        del terms, kwargs
-        return list(sentences(sorted(variables or {})))
+        """Return the sentences, none when all is well; of these names, when some are given, each must be an input."""
+        del kwargs
+        return list(
+            sentences([str(term) for term in terms], strict=True) if terms else sentences(sorted(variables or {}))
+        )
 
 
-def sentences(names: list[str], root: Path = _ROOT) -> Iterator[str]:
-    """Yield a sentence for each name that is misspelt."""
+def sentences(names: list[str], *, strict: bool = False) -> Iterator[str]:
+    """Yield a sentence for each name that is misspelt, and if `strict` for each that no role and no playbook reads."""
+    root = _ROOT
     texts = [path.read_text(encoding="utf-8") for path in sorted((root / "playbooks").glob("*.yml"))]
     roles = sorted(path.parent.parent.name for path in (root / "roles").glob("*/meta/argument_specs.yml"))
     inputs = {name for role in roles for name in _inputs(root / "roles" / role)}
@@ -47,9 +50,9 @@ def sentences(names: list[str], root: Path = _ROOT) -> Iterator[str]:
     inputs |= set(_READ_BY_PLAYBOOK.findall("\n".join(texts)))
     prefixes = tuple(f"{role}_" for role in roles)
     for name in names:
-        if name in known or name.startswith(("_", "ansible_")):
+        if name in (inputs if strict else known) or (not strict and name.startswith(("_", "ansible_"))):
             continue
-        ours = name.startswith(prefixes)
+        ours = strict or name.startswith(prefixes)
         meant = difflib.get_close_matches(name, inputs, n=1, cutoff=_LIKELY if ours else _SIMILAR)
         if ours or meant:
             suggestion = f"; did you mean {meant[0]}?" if meant else "; docs/variables.md has all that are."

@@ -120,6 +120,23 @@ def test_a_job_in_every_state_has_its_line() -> None:
     assert page[-1] == "  none"
 
 
+def test_releases_are_listed_with_the_live_one_marked() -> None:
+    release = {
+        "release": "abc", "live": True, "image_tag": "t", "image_digest": f"sha256:{'1' * 64}", "commit": "c" * 40,
+        "versions": {"f": "12", "g": "9"}, "since": "2026-01-01T10:00:00.000+0000",
+    }  # fmt: skip
+    older = {**release, "release": "def", "live": False, "image_digest": None, "versions": {"f": "11", "g": "9"}}
+    facts = {"queues": [], "tasks": [], "jobs": "cannot be read", "releases": [release, older]}
+    page = list(pipeline_status.lines("t", facts, datetime(2026, 1, 1, 12, tzinfo=UTC)))
+    assert page[-4:] == [
+        "Releases",
+        "  RELEASE        VERSIONS  IMAGE                COMMIT        PUBLISHED (UTC)",
+        "  abc      live  12/9      sha256:111111111111  cccccccccccc  2026-01-01 10:00",
+        "  def            11/9      no image             cccccccccccc  2026-01-01 10:00",
+    ]
+    assert list(pipeline_status.lines("t", {**facts, "releases": []}, datetime.now(UTC)))[-1] == "  none was published"
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(None, "-"), (-3, "0 s"), (59.4, "59 s"), (61, "1 min 1 s"), (3_599, "59 min 59 s"), (7_260, "2 h 1 min"),

@@ -36,6 +36,7 @@ def test_the_page_tells_what_it_costs_and_what_could_not_be_read(empty: Site) ->
     assert run.code == 0, run.output
     assert "tamma-dev: the account and us-east-1 with its zones are as the inventory says." in run.output
     assert "Quotas: could not be read: GetServiceQuota was refused with" in run.output  # this emulator has none
+    assert "Alarms: nobody is told of them; set alarms_receivers." in run.output
     assert re.search(r"1,000 jobs of 20 minutes add \d\.\d\d$", run.output, re.MULTILINE)
 
 

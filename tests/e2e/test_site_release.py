@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +95,25 @@ def test_an_unknown_release_is_refused_in_words(running: Site, newer: dict[str, 
     assert "0 releases begin with 'ffff'; choose one of" in refused.output
     assert "Traceback" not in refused.output
     assert _what_runs(running) == newer
+
+
+def test_the_status_shows_releases_and_which_one_is_live(running: Site, newer: dict[str, Any], tmp_path: Path) -> None:
+    def look() -> tuple[str, list[dict[str, Any]]]:
+        file = tmp_path / "status.json"
+        run = running.run("-e", f"status_json={file}", playbook="playbooks/show_status.yml")
+        assert (run.code, run.writes) == (0, []), run.output
+        return run.output, json.loads(file.read_text())["releases"]
+
+    output, found = look()
+    assert [it["live"] for it in found].count(True) == 1
+    assert found[0]["live"]
+    assert {"image": found[0]["image_tag"], **found[0]["versions"]} == newer
+    held = running.aws("ecr").describe_images(repositoryName=_REPOSITORY)["imageDetails"]
+    digest = next(image["imageDigest"] for image in held if _NEWER in image["imageTags"])
+    assert found[0]["image_digest"] == digest
+    assert re.search(rf"^  {found[0]['release']} +live  .*{digest[:19]}", output, re.MULTILINE)
+    assert _roll_back(running).code == 0
+    assert [it["live"] for it in look()[1][:2]] == [False, True]
 
 
 def test_a_release_whose_image_is_gone_is_refused(running: Site, newer: dict[str, Any]) -> None:

@@ -62,7 +62,9 @@ def services() -> Services:
         secrets = meanwhile.submit(read_secrets, client("ssm"), settings)
         network = find_network(client("ec2"), subnets, security_group, assign_public_ip)
         dispatcher = Dispatcher(
-            store=JobStore(*secrets.result(), settings.time_scale),
+            store=JobStore(
+                *secrets.result(), settings.time_scale, renew_key=lambda: read_secrets(client("ssm"), settings)[1]
+            ),
             runner=TaskRunner(client("ecs"), pace),
             cluster=settings.cluster,
             pipelines=pipelines,

@@ -51,7 +51,8 @@ class Services:
 def services() -> Services:
     """Look up secrets. Raises SettingsError or MissingParameterError in words; not kept then."""
     settings = Settings.read(os.environ)
-    store = JobStore(*read_secrets(client("ssm"), settings), settings.time_scale)
+    secrets = functools.partial(read_secrets, client("ssm"), settings)
+    store = JobStore(*secrets(), settings.time_scale, renew_key=lambda: secrets()[1])
     queues = Queues(client("sqs"), settings)
     results = Results(client("s3"), text(os.environ, "DERIVED_BUCKET"))
     reconciler = Reconciler(store, queues, results, logger, settings.time_scale)

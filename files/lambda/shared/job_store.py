@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 from settings import UNSCALED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from job_message import JobMessage
     from settings import TimeScale
 
@@ -68,6 +71,27 @@ class JobRow:
         return cls(**values)
 
 
+class _ServiceKey(httpx.Auth):
+    """Signs requests with the service key, and reads it again when Supabase no longer takes it: it was rotated.
+
+    A sandbox lives for hours; without this it would go on with the key that it read at its start.
+    """
+
+    def __init__(self, key: str, renew: Callable[[], str] | None) -> None:
+        self._key, self._renew = key, renew
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        answer = yield self._signed(request)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and self._renew:
+            used, self._key = self._key, self._renew()
+            if self._key != used:
+                yield self._signed(request)
+
+    def _signed(self, request: httpx.Request) -> httpx.Request:
+        request.headers["apikey"], request.headers["Authorization"] = self._key, f"Bearer {self._key}"
+        return request
+
+
 class JobStore:
     """The transitions, as the service role. Each method that returns bool says whether it won."""
 
@@ -77,12 +101,16 @@ class JobStore:
         service_key: str,
         scale: TimeScale = UNSCALED,
         transport: httpx.BaseTransport | None = None,
+        renew_key: Callable[[], str] | None = None,
     ) -> None:
-        """``url`` is the project's, without ``/rest/v1``; ``transport`` replaces the network in tests."""
+        """``url`` is the project's, without ``/rest/v1``; ``transport`` replaces the network in tests.
+
+        ``renew_key`` reads the service key anew; what it raises comes out of the call that needed it.
+        """
         self._scale = scale
         self._session = httpx.Client(
             base_url=f"{url.rstrip('/')}/rest/v1",
-            headers={"apikey": service_key, "Authorization": f"Bearer {service_key}"},
+            auth=_ServiceKey(service_key, renew_key),
             timeout=httpx.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT),
             transport=transport,
         )

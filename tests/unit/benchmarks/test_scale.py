@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from benchmarks.scale import costs, page, tables
 from benchmarks.scale.figures import ROOT, Figure, Figures, Stack, load_figures, load_stack
 from benchmarks.scale.model import DAY, Job, limits
+from benchmarks.scale.resting import month_at_rest, thousand_jobs
 
 
 @pytest.fixture
@@ -28,6 +30,25 @@ def with_variables(job: Job, **values: object) -> Job:
 
 def allowed(job: Job, name: str) -> float:
     return next(limit.jobs_per_day for limit in limits(job) if limit.name == name)
+
+
+def test_the_readme_tells_the_cost_at_rest_that_the_preflight_computes(job: Job) -> None:
+    chapter = (ROOT / "README.md").read_text(encoding="utf-8").partition("## What it costs at rest")[2]
+    told = [float(cell) for cell in re.findall(r"\| (\d+\.\d\d) \|$", chapter.partition("**sum**")[0], re.MULTILINE)]
+    computed = [line.dollars for line in month_at_rest(job)]
+    assert sorted(told) == pytest.approx(sorted(computed), abs=0.02)
+
+
+@pytest.mark.parametrize(("nat", "dollars"), [("none", 1.48), ("single", 37.98), ("per_az", 110.98)])
+def test_the_month_at_rest_follows_the_gateways(job: Job, nat: str, dollars: float) -> None:
+    other = with_variables(job, network_nat=nat)
+    assert sum(line.dollars for line in month_at_rest(other)) == pytest.approx(dollars, abs=0.02)
+
+
+def test_what_jobs_add_does_not_depend_on_gateways(job: Job) -> None:
+    other = with_variables(job, network_nat="per_az")
+    assert thousand_jobs(other) == pytest.approx(thousand_jobs(job))
+    assert 0.3 < thousand_jobs(job) < 1
 
 
 def test_the_page_is_current(job: Job) -> None:

@@ -482,7 +482,7 @@ def test_cold_start_looks_everything_up(
         "sqs": world.sqs,
     }
     monkeypatch.setattr(app, "client", lambda service: clients[service].client)
-    monkeypatch.setattr(app, "JobStore", lambda url, key, scale: world.services.dispatcher.store)
+    monkeypatch.setattr(app, "JobStore", lambda url, key, scale, **_: world.services.dispatcher.store)
     app.services.cache_clear()
     try:
         assert app.handler({"Records": [record()]}, world.context) == {"batchItemFailures": []}

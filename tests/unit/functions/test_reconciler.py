@@ -478,7 +478,7 @@ def test_cold_start(world: World, environment: dict[str, str], monkeypatch: pyte
     ssm = FakeAws("ssm", GetParameters={"Parameters": []})
     clients = {"ssm": ssm, "ecs": world.ecs, "sqs": world.sqs, "s3": world.s3}
     monkeypatch.setattr(app, "client", lambda service: clients[service].client)
-    monkeypatch.setattr(app, "JobStore", lambda url, key, scale: world.services.reconciler.store)
+    monkeypatch.setattr(app, "JobStore", lambda url, key, scale, **_: world.services.reconciler.store)
     app.services.cache_clear()
     try:
         with pytest.raises(app.read_secrets.__globals__["MissingParameterError"], match="/tamma/dev/supabase_url does"):

@@ -94,6 +94,9 @@ def test_task_names_are_sentences(role: str) -> None:
 def test_plays_take_region_and_keys_from_the_inventory(path: object) -> None:
     plays = read(path)  # type: ignore[arg-type]
     for play in (play for play in plays if "ansible.builtin.import_playbook" not in play):
+        if path.name == "new_environment.yml":  # type: ignore[attr-defined]
+            assert "environment" not in play, "It asks nothing of AWS: there is no inventory yet."
+            continue
         assert play["environment"] == "{{ aws_environment }}"
         assert play["gather_facts"] is False, "No fact of this machine decides anything."
 
