@@ -9,13 +9,14 @@ import platform
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tamma_worker import __version__, chain, pictures
+from tamma_worker import __version__, chain, cover, encoders, pictures, room
 from tamma_worker.chain import Stage
 from tamma_worker.control import Control
 from tamma_worker.encode import Source, encode_until_right
@@ -28,7 +29,7 @@ from tamma_worker.process import Processor
 from tamma_worker.stft import RATE
 
 AUDIO, WAVEFORM, REPORT = "audio.m4a", "waveform.png", "report.json"
-_RESULTS = {  # what a folder may hold: name for people and manifests, content type
+RESULTS = {  # what a folder may hold: name for people and manifests, content type
     AUDIO: ("audio", "audio/mp4"),
     "audio.mp3": ("audio_mp3", "audio/mpeg"),
     "audio.wav": ("audio_wav", "audio/wav"),
@@ -65,18 +66,24 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
     ``control`` is given.
     """
     watch = watch or Stopwatch()
-    with watch("probe"):
-        control.advance(0.0, "examining")
-        facts = probe(path, preset, control)
-    with watch("listen"):
-        before = _hear(path, facts, preset, control)
+    with ThreadPoolExecutor(1) as pool:  # an encoder that does not work is found before the work that it would waste
+        encoders_checked = pool.submit(encoders.check, preset.formats, control)
+        with watch("probe"):
+            control.advance(0.0, "examining")
+            facts = probe(path, preset, control)
+            if facts.is_believable and facts.duration_seconds:
+                room.check(folder, room.needed(preset, facts.duration_seconds, min(2, facts.channels)))
+        with watch("listen"):
+            before = _hear(path, facts, preset, control)
+        encoders_checked.result()
     plan = chain.plan(facts, before, preset)
+    room.check(folder, room.needed(preset, before.duration_seconds, plan.channels))
     with tempfile.TemporaryDirectory(dir=folder, prefix=".store-") as scratch:
         with watch("process"):
             processor = Processor(plan, len(before.channel_energy), Path(scratch), control)
             _process(path, facts, processor, before, control)
             mix = Mix(processor.result, plan)
-        source = Source(path, facts, mix, preset)
+        source = Source(facts, mix, preset, cover.extract(path, facts, Path(scratch), control))
         with mix.processed.clean, mix.processed.raw, watch("encode"):
             after, loudness, final, encodings = encode_until_right(source, folder, control, (0.60, 0.95))
     with watch("draw"):
@@ -94,7 +101,7 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
 
 def results(folder: Path) -> dict[str, tuple[str, str]]:
     """Give name, file and content type of everything that ``clean`` has written into ``folder``."""
-    return {name: (file, kind) for file, (name, kind) in _RESULTS.items() if (folder / file).is_file()}
+    return {name: (file, kind) for file, (name, kind) in RESULTS.items() if (folder / file).is_file()}
 
 
 def _hear(path: Path, facts: Facts, preset: Preset, control: Control) -> Heard:
@@ -218,7 +225,7 @@ def _notes(source: Source, before: Heard) -> list[str]:
             f"The file says that it is {claimed:.1f} s long, but only {before.duration_seconds:.1f} s could be read: "
             "it is incomplete or damaged."
         )
-    elif before.complaints:
+    elif before.complaints and not source.cover.note:  # ffmpeg looks at every picture, and complains of an odd one
         notes.append("Parts of the file are damaged; what could be read was kept.")
     if before.loudness.true_peak_dbtp is None:
         notes.append("The recording is silent.")
@@ -226,8 +233,8 @@ def _notes(source: Source, before: Heard) -> list[str]:
         notes.append("The recording is too quiet or too short to measure its loudness, so its level was left alone.")
     if facts.audio_streams > 1:
         notes.append(f"The file has {facts.audio_streams} sound tracks; only its main one was used.")
-    if facts.pictures and facts.cover is None:
-        notes.append("The cover picture could not be kept; a JPEG can.")
+    if source.cover.note:
+        notes.append(source.cover.note)
     if facts.channels > 2:  # noqa: PLR2004
         notes.append(f"{facts.channels} channels were mixed down to stereo.")
     return notes
