@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,12 @@ def _teardown() -> list[str]:
 
 def _waves() -> list[list[list[str]]]:
     """Return the lanes of each play of site.yml, each with the layers that it converges one after the other."""
-    return [list(play["vars"]["layers"].values()) for play in read(ROOT / "site.yml")]
+    return [list(play["vars"]["layers"].values()) for play in _laned()]
+
+
+def _laned() -> list[dict[str, Any]]:
+    """Return the plays of site.yml that converge layers."""
+    return [play for play in read(ROOT / "site.yml") if "layers" in play.get("vars", {})]
 
 
 def _must_precede(waves: list[list[list[str]]]) -> set[tuple[str, str]]:
@@ -46,7 +52,7 @@ def test_every_layer_is_converged_once_and_torn_down_once() -> None:
 
 
 def test_every_lane_is_in_every_inventory() -> None:
-    for play in read(ROOT / "site.yml"):
+    for play in _laned():
         assert play["hosts"] == "lanes"
         for inventory in sorted((ROOT / "inventories").glob("*/hosts.yml")):
             assert set(read(inventory)["all"]["children"]["lanes"]["hosts"]) == set(play["vars"]["layers"]), inventory
@@ -67,8 +73,8 @@ def test_teardown_asks_before_anything_else() -> None:
 def test_the_names_that_are_looked_for_are_those_that_are_deleted() -> None:
     """A name that is missing in the playbook would be neither guarded nor missed when it is left."""
     where = environment("dev")
-    (play,) = templates("playbooks/teardown.yml")
-    names = {module: where.value(listed) for module, listed in play["vars"]["stack_names"].items()}
+    stack_names = templates("playbooks/vars/stack_names.yml")["stack_names"]
+    names = {module: where.value(listed) for module, listed in stack_names.items()}
     deleted = {resource.key for role in LAYERS for resource in managed(where, role, "absent.yml")} - _MADE_BY_SERVICES
     plain = {(module.removeprefix("amazon.aws."), name) for module, name in deleted}
     # A mapping has no name, and an endpoint is found by its service; both are known by what they belong to.
