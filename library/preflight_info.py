@@ -138,38 +138,54 @@ def refuse_region(module: Any, params: dict[str, Any]) -> None:
         )
 
 
-def needs(module: Any, params: dict[str, Any]) -> list[Need]:
-    """Return what the stack needs of each quota that it needs anything of."""
+def wanted(params: dict[str, Any]) -> list[str]:
+    """Return the names of the quotas that the stack needs anything of."""
+    asked = {
+        "spot": params["spot_share"] > 0,
+        "on_demand": params["spot_share"] < 1,
+        "interfaces": True,
+        "gpu": params["gpu_instances"] > 0,
+        "networks": True,
+        "addresses": params["nat_gateways"] > 0,
+    }
+    return [name for name, needed in asked.items() if needed]
+
+
+def needs(module: Any, params: dict[str, Any]) -> dict[str, Need]:
+    """Return what the stack needs of each quota that it needs anything of, by name."""
     ec2, jobs, vcpus = module.client("ec2"), params["jobs_at_once"], params["worker_vcpus"]
     why, instead = f"{jobs} jobs at once (preflight_jobs_at_once)", "lower preflight_jobs_at_once"
-    found = [
-        Need(QUOTAS[kind], jobs * share * vcpus, vcpus, why, f"{instead} or {weight}")
+    found = {
+        kind: Need(QUOTAS[kind], jobs * share * vcpus, vcpus, why, f"{instead} or {weight}")
         for kind, share, weight in (
             ("spot", params["spot_share"], "dispatch_spot_weight"),
             ("on_demand", 1 - params["spot_share"], "dispatch_on_demand_weight"),
         )
         if share
-    ]
-    found.append(Need(QUOTAS["interfaces"], jobs + params["nat_gateways"], 1, why, instead))
+    }
+    found["interfaces"] = Need(QUOTAS["interfaces"], jobs + params["nat_gateways"], 1, why, instead)
     if gpus := params["gpu_instances"]:
         kind = params["gpu_instance_type"]
         described = ec2.describe_instance_types(InstanceTypes=[kind])["InstanceTypes"][0]
         each = described["VCpuInfo"]["DefaultVCpus"]
         why = f"{gpus} {kind} at once (preflight_gpu_instances)"
-        found.append(Need(QUOTAS["gpu"], gpus * each, each, why, "set preflight_gpu_instances to 0"))
+        found["gpu"] = Need(QUOTAS["gpu"], gpus * each, each, why, "set preflight_gpu_instances to 0")
     others = foreign(ec2.describe_vpcs()["Vpcs"], params["marks"])
-    found.append(Need(QUOTAS["networks"], 1, 1, "this stack's own VPC would", "delete a VPC", others))
+    found["networks"] = Need(QUOTAS["networks"], 1, 1, "this stack's own VPC would", "delete a VPC", others)
     if gateways := params["nat_gateways"]:
         others = foreign(ec2.describe_addresses()["Addresses"], params["marks"])
         why = "the addresses of NAT gateways (network_nat)"
-        found.append(Need(QUOTAS["addresses"], gateways, gateways, why, "set network_nat to single or none", others))
+        instead = "set network_nat to single or none"
+        found["addresses"] = Need(QUOTAS["addresses"], gateways, gateways, why, instead, others)
     return found
 
 
 def judge(module: Any, params: dict[str, Any]) -> list[dict[str, Any]]:
     """Compare each quota; warn of low ones, and raise RefusalError with all that are too small."""
     client = module.client("service-quotas", aws_config=IMPATIENT)
-    values = [(need, value_of(client, need.quota)) for need in needs(module, params)]
+    # Quotas first: where they cannot be read, nothing else needs to be.
+    known = {name: value_of(client, QUOTAS[name]) for name in wanted(params)}
+    values = [(need, known[name]) for name, need in needs(module, params).items()]
     refused = [need.sentence(value) for need, value in values if need.verdict(value) == "too small"]
     if refused:
         raise RefusalError(" ".join(refused))

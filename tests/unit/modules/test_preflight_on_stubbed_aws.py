@@ -35,17 +35,17 @@ def _zones(aws: StubbedAws, names: list[str] = _ZONES) -> None:
 def _account(aws: StubbedAws, values: dict[str, float], *, gpu: bool = False, others: int = 0) -> None:
     """Script an account with these quotas, one VPC and one address of the stack, and `others` of somebody else."""
     _zones(aws)
+    for name, (service, code) in _CODES.items():
+        if name == "gpu" and not gpu:
+            continue
+        answer = {"Quota": {"Value": values[name]}}
+        aws.answers("service-quotas", "get_service_quota", answer, ServiceCode=service, QuotaCode=code)
     if gpu:
         answer = {"InstanceTypes": [{"VCpuInfo": {"DefaultVCpus": 4}}]}
         aws.answers("ec2", "describe_instance_types", answer, InstanceTypes=["g5.xlarge"])
     items = [{"Tags": _OURS}, *[{"Tags": _OURS[:1]}, {}][:others]]
     aws.answers("ec2", "describe_vpcs", {"Vpcs": items})
     aws.answers("ec2", "describe_addresses", {"Addresses": items})
-    for name, (service, code) in _CODES.items():
-        if name == "gpu" and not gpu:
-            continue
-        answer = {"Quota": {"Value": values[name]}}
-        aws.answers("service-quotas", "get_service_quota", answer, ServiceCode=service, QuotaCode=code)
 
 
 def _verdicts(result: Any) -> list[str]:
@@ -105,20 +105,18 @@ def test_a_quota_that_holds_some_of_the_jobs_is_a_warning(aws: StubbedAws) -> No
 
 def test_a_quota_that_nobody_changed_is_the_default_of_aws(aws: StubbedAws) -> None:
     _zones(aws)
-    aws.answers("ec2", "describe_vpcs", {"Vpcs": []})
     for name in ("on_demand", "interfaces", "networks"):
         service, code = _CODES[name]
         aws.refuses("service-quotas", "get_service_quota", "NoSuchResourceException")
         answer = {"Quota": {"Value": 7.0}}
         aws.answers("service-quotas", "get_aws_default_service_quota", answer, ServiceCode=service, QuotaCode=code)
+    aws.answers("ec2", "describe_vpcs", {"Vpcs": []})
     outcome = aws.run("preflight_info", {**_OPTIONS, "spot_share": 0, "nat_gateways": 0})
     assert [it["value"] for it in outcome.result["quotas"]] == [7.0] * 3
 
 
 def test_quotas_that_may_not_be_read_are_no_reason_to_refuse(aws: StubbedAws) -> None:
     _zones(aws)
-    aws.answers("ec2", "describe_vpcs", {"Vpcs": []})
-    aws.answers("ec2", "describe_addresses", {"Addresses": []})
     aws.refuses("service-quotas", "get_service_quota", "AccessDeniedException", "not you")
     outcome = aws.run("preflight_info", _OPTIONS)
     assert not outcome.failed
