@@ -132,40 +132,6 @@ def test_silence_and_tiny_clips_are_delivered_with_a_note(source: str, seconds: 
     assert (tmp_path / "out/waveform.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_tags_chapters_and_cover_survive_and_the_location_does_not(tmp_path: Path) -> None:
-    notes = tmp_path / "notes.txt"
-    notes.write_text(
-        ";FFMETADATA1\ntitle=Föhn; & 'talk'\nartist=--help\nlocation=+12.3-045.6/\n"
-        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=1000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=1000\nEND=2000\ntitle=Two\n"
-    )
-    cover = media.picture(tmp_path / "cover.jpg", "JPEG")
-    audio = media.speech(tmp_path / "plain.wav", seconds=2)
-    inputs = ["-i", str(audio), "-i", str(notes), "-i", str(cover)]
-    maps = ["-map", "0", "-map", "2", "-map_metadata", "1", "-map_chapters", "1", "-c:v", "copy"]
-    maps += ["-disposition:v", "attached_pic"]
-    recording = media.make(tmp_path / "in.m4a", *inputs, *maps, "-c:a", "aac", "-f", "ipod")
-    report = run(recording, tmp_path / "out")
-    found: Any = media.streams(tmp_path / "out/audio.m4a")
-    assert found["format"]["tags"]["title"] == "Föhn; & 'talk'" == report["tags"]["title"]
-    assert found["format"]["tags"]["artist"] == "--help"
-    assert "location" not in found["format"]["tags"]
-    assert [chapter["tags"]["title"] for chapter in found["chapters"]] == ["One", "Two"]
-    assert [s["codec_name"] for s in found["streams"] if s["codec_type"] == "video"] == ["mjpeg"]
-
-
-def test_a_cover_that_cannot_be_kept_is_no_reason_to_fail(tmp_path: Path) -> None:
-    # an ID3 tag by hand: this ffmpeg cannot write a PNG cover either
-    png = media.picture(tmp_path / "cover.png").read_bytes()
-    frame = b"\x00image/png\x00\x03\x00" + png
-    size = 10 + len(frame)
-    apic = b"APIC" + len(frame).to_bytes(4, "big") + b"\x00\x00" + frame
-    tag = b"ID3\x03\x00\x00" + bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0)) + apic
-    sound = media.speech(tmp_path / "plain.mp3", "anull", "-c:a", "libmp3lame", "-id3v2_version", "0", seconds=2)
-    recording = tmp_path / "in.mp3"
-    recording.write_bytes(tag + sound.read_bytes())
-    assert run(recording, tmp_path / "out")["notes"] == ["The cover picture could not be kept; a JPEG can."]
-
-
 def test_the_sound_of_a_video_is_taken(tmp_path: Path) -> None:
     picture = ["-f", "lavfi", "-i", "testsrc=s=64x64:r=10"]
     recording = media.make(tmp_path / "in.mov", "-t", "3", "-i", str(media.SPEECH), *picture, "-t", "3", "-c:a", "aac")

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tamma_worker import __version__, chain, pictures
+from tamma_worker import __version__, chain, cover, pictures
 from tamma_worker.chain import Stage
 from tamma_worker.control import Control
 from tamma_worker.encode import Source, encode_until_right
@@ -76,7 +76,7 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
             processor = Processor(plan, len(before.channel_energy), Path(scratch), control)
             _process(path, facts, processor, before, control)
             mix = Mix(processor.result, plan)
-        source = Source(path, facts, mix, preset)
+        source = Source(facts, mix, preset, cover.extract(path, facts, Path(scratch), control))
         with mix.processed.clean, mix.processed.raw, watch("encode"):
             after, loudness, final, encodings = encode_until_right(source, folder, control, (0.60, 0.95))
     with watch("draw"):
@@ -218,7 +218,7 @@ def _notes(source: Source, before: Heard) -> list[str]:
             f"The file says that it is {claimed:.1f} s long, but only {before.duration_seconds:.1f} s could be read: "
             "it is incomplete or damaged."
         )
-    elif before.complaints:
+    elif before.complaints and not source.cover.note:  # ffmpeg looks at every picture, and complains of an odd one
         notes.append("Parts of the file are damaged; what could be read was kept.")
     if before.loudness.true_peak_dbtp is None:
         notes.append("The recording is silent.")
@@ -226,8 +226,8 @@ def _notes(source: Source, before: Heard) -> list[str]:
         notes.append("The recording is too quiet or too short to measure its loudness, so its level was left alone.")
     if facts.audio_streams > 1:
         notes.append(f"The file has {facts.audio_streams} sound tracks; only its main one was used.")
-    if facts.pictures and facts.cover is None:
-        notes.append("The cover picture could not be kept; a JPEG can.")
+    if source.cover.note:
+        notes.append(source.cover.note)
     if facts.channels > 2:  # noqa: PLR2004
         notes.append(f"{facts.channels} channels were mixed down to stereo.")
     return notes

@@ -14,6 +14,7 @@ import numpy as np
 
 from tamma_worker import engine
 from tamma_worker.control import Control
+from tamma_worker.cover import Cover
 from tamma_worker.errors import TemporaryError
 from tamma_worker.listen import Heard, decode, listen
 from tamma_worker.meter import Loudness, Meter
@@ -28,17 +29,18 @@ _MAX_ENCODINGS = 4  # gain and ceiling settle in two or three; what is left then
 _CONTAINERS = {"m4a": "ipod", "mp3": "mp3", "wav": "wav", "opus": "opus"}
 _TRIMS_DB = {"mp3": 0.45}  # LAME lowers what it encodes to 95 % unless told otherwise, which ffmpeg cannot
 _CHAPTERS = "chapters"  # stands for the number of their input until that is known
-_COVERED = {"m4a", "mp3"}  # formats whose muxer takes a cover picture
+_COVERED = {"m4a", "mp3"}  # formats whose muxer takes a cover picture as a stream
+_BLOCK = "metadata_block_picture"  # the tag that is a cover picture in an Ogg file
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The recording: where it is, what it is, what it becomes, under which preset."""
+    """The recording: what it is, what it becomes, under which preset, with which cover."""
 
-    path: Path
     facts: Facts
     mix: Mix
     preset: Preset
+    cover: Cover
 
     @property
     def seconds(self) -> float:
@@ -145,15 +147,15 @@ def _encode(source: Source, final: Final, folder: Path, control: Control, report
 def _arguments(source: Source, final: Final, folder: Path, chapters: Path) -> list[str]:
     channels, facts = source.mix.plan.channels, source.facts
     sound = ffmpeg.input("pipe:0", format="f32le", ar=RATE, ac=channels)
-    original = ffmpeg.input(f"file:{source.path.absolute()}", **engine.SAFE_INPUT)
+    cover = source.cover.path
     copies = sound.audio.filter_multi_output("asplit", len(source.preset.formats))
     outputs, names = [], []
     for number, name in enumerate(source.preset.formats):
         options = _options(name, source.preset, channels)
         trim = final.trims_db.get(name, 0.0)
         streams = [copies[number].filter("volume", f"{trim:.3f}dB") if trim else copies[number]]
-        if facts.cover is not None and name in _COVERED:
-            streams.append(original[str(facts.cover)])
+        if cover is not None and name in _COVERED:
+            streams.append(ffmpeg.input(f"file:{cover.absolute()}", format="jpeg_pipe").video)
             options |= {"vcodec": "copy", "disposition:v:0": "attached_pic"}
         target = f"file:{(folder / f'audio.{name}').absolute()}"
         outputs.append(ffmpeg.output(*streams, target, **options))
@@ -168,21 +170,27 @@ def _arguments(source: Source, final: Final, folder: Path, chapters: Path) -> li
 
 
 def _with_chapters(command: list[str], chapters: Path) -> list[str]:
-    """Add the chapters as the last input, so that the others keep their numbers, and use them for every output."""
+    """Add the chapters as the last input, so that the others keep their numbers, and use them where they are meant."""
     place = len(command) - command[::-1].index("-i") + 1
     number = str(command.count("-i"))
     command = [*command[:place], "-f", "ffmetadata", "-i", f"file:{chapters.absolute()}", *command[place:]]
-    return [number if part == _CHAPTERS else part for part in command]
+    meant = {_CHAPTERS: number, f"{_CHAPTERS}:g": f"{number}:g"}
+    return [meant.get(part, part) for part in command]
 
 
 def _write_chapters(source: Source, target: Path) -> None:
-    """Write the chapters, moved to where their moments are in the result, as ffmpeg's metadata (milliseconds)."""
+    """Write ffmpeg's metadata: an Ogg file's cover; the chapters, moved to where they are in the result, in ms."""
     lines = [";FFMETADATA1"]
+    if source.cover.path is not None and "opus" in source.preset.formats:
+        lines.append(f"{_BLOCK}={_escaped(source.cover.picture_block())}")
     for chapter in source.facts.chapters:
         start, end = (round(source.mix.cuts.moved(moment) * 1000) for moment in (chapter.start, chapter.end))
-        title = re.sub(r"([=;#\\\n])", r"\\\1", chapter.title)
-        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={start}", f"END={end}", f"title={title}"]
+        lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={start}", f"END={end}", f"title={_escaped(chapter.title)}"]
     target.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([=;#\\\n])", r"\\\1", text)
 
 
 def _options(name: str, preset: Preset, channels: int) -> dict[str, Any]:
@@ -198,6 +206,10 @@ def _options(name: str, preset: Preset, channels: int) -> dict[str, Any]:
         # LAME's quality 7 takes half the time of its default
         "mp3": {"acodec": "libmp3lame", "compression_level": 7, "audio_bitrate": f"{kbps}k", "id3v2_version": 3},
         "wav": {"acodec": "pcm_s24le", "rf64": "auto"},
-        "opus": {"acodec": "libopus", "audio_bitrate": f"{max(32, kbps * 2 // 3)}k"},
+        "opus": {
+            "acodec": "libopus",
+            "audio_bitrate": f"{max(32, kbps * 2 // 3)}k",
+            "map_metadata:s:a:0": f"{_CHAPTERS}:g",
+        },
     }
     return common | codecs[name]

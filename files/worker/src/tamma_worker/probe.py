@@ -15,7 +15,6 @@ _MAX_JSON = 32 << 20  # bytes; tags and chapters of real recordings need kilobyt
 _TAGS = ("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "copyright", "comment")
 _MAX_TAG = 1000  # characters
 _PROTECTED = {"drms", "drmi", "enca", "encv", "aavd"}  # codec tags of FairPlay, Common Encryption and Audible
-_COVERS = {"mjpeg", "png"}  # what an M4A can carry
 
 NOT_MEDIA = (
     "This file is not an audio or video recording that can be read. "
@@ -52,8 +51,7 @@ class Facts:
     duration_seconds: float | None
     audio_streams: int = 1
     tags: dict[str, str] = field(default_factory=dict)
-    cover: int | None = None
-    pictures: int = 0
+    cover: int | None = None  # the stream of the first attached picture, of whatever kind
     chapters: tuple[Chapter, ...] = ()
 
     def as_report(self, duration_seconds: float) -> dict[str, Any]:
@@ -144,9 +142,7 @@ def _facts(container: dict[str, Any], audio: dict[str, Any], streams: list[dict[
     rate, channels = int(audio.get("sample_rate") or 0), int(audio.get("channels") or 0)
     if rate <= 0 or channels <= 0 or audio.get("codec_name") in {None, "none", "unknown"}:
         raise BadInputError("not_media", NOT_MEDIA)
-    pictures = [stream for stream in streams if stream.get("disposition", {}).get("attached_pic")]
-    # without a size (this ffmpeg cannot look into PNG) the muxer would refuse the whole output
-    covers = [p["index"] for p in pictures if p.get("codec_name") in _COVERS and int(p.get("width") or 0) > 0]
+    covers = [stream["index"] for stream in streams if stream.get("disposition", {}).get("attached_pic")]
     return Facts(
         container=container["format_name"],
         codec=audio["codec_name"],
@@ -157,7 +153,6 @@ def _facts(container: dict[str, Any], audio: dict[str, Any], streams: list[dict[
         audio_streams=count,
         tags=_tags(audio.get("tags", {})) | _tags(container.get("tags", {})),
         cover=covers[0] if covers else None,
-        pictures=len(pictures),
     )
 
 
