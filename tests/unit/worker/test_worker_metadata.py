@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,7 @@ from tamma_worker.clean import clean
 from tamma_worker.control import Control
 from tamma_worker.presets import preset
 
-from tests.unit.worker import media
+from tests.unit.worker import hostile, media
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,14 +123,6 @@ def test_a_png_cover_arrives_in_the_result(tmp_path: Path) -> None:
         assert [(s["codec_name"], s.get("width")) for s in found["streams"]][1:] == [("mjpeg", 80)]
 
 
-def _png_bomb() -> bytes:
-    """Sixteen thousand pixels each way, a quarter of a gigabyte, in 260 kilobytes."""
-    rows = zlib.compress(bytes(16385 * 16384), 1)
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", 16384, 16384, 8, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
-    chunks = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
 def _jpeg_of_16k() -> bytes:
     """A JPEG whose header claims 16384 pixels each way."""
     data = _image("JPEG", (64, 64), "RGB")
@@ -139,7 +130,7 @@ def _jpeg_of_16k() -> bytes:
 
 
 ODD: dict[str, tuple[Callable[[], bytes], str]] = {
-    "png bomb": (_png_bomb, cover.TOO_LARGE),
+    "png bomb": (hostile.png_bomb, cover.TOO_LARGE),
     "16k by 16k": (_jpeg_of_16k, cover.TOO_LARGE),
     "17 MB": (lambda: _image("JPEG", mode="RGB") + bytes(17 << 20), cover.TOO_LARGE),
     "cut off": (lambda: _image("PNG", (400, 400))[:300], cover.UNREADABLE),

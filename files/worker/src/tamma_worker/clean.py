@@ -9,13 +9,14 @@ import platform
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tamma_worker import __version__, chain, cover, pictures
+from tamma_worker import __version__, chain, cover, encoders, pictures, room
 from tamma_worker.chain import Stage
 from tamma_worker.control import Control
 from tamma_worker.encode import Source, encode_until_right
@@ -65,12 +66,18 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
     ``control`` is given.
     """
     watch = watch or Stopwatch()
-    with watch("probe"):
-        control.advance(0.0, "examining")
-        facts = probe(path, preset, control)
-    with watch("listen"):
-        before = _hear(path, facts, preset, control)
+    with ThreadPoolExecutor(1) as pool:  # an encoder that does not work is found before the work that it would waste
+        encoders_checked = pool.submit(encoders.check, preset.formats, control)
+        with watch("probe"):
+            control.advance(0.0, "examining")
+            facts = probe(path, preset, control)
+            if facts.is_believable and facts.duration_seconds:
+                room.check(folder, room.needed(preset, facts.duration_seconds, min(2, facts.channels)))
+        with watch("listen"):
+            before = _hear(path, facts, preset, control)
+        encoders_checked.result()
     plan = chain.plan(facts, before, preset)
+    room.check(folder, room.needed(preset, before.duration_seconds, plan.channels))
     with tempfile.TemporaryDirectory(dir=folder, prefix=".store-") as scratch:
         with watch("process"):
             processor = Processor(plan, len(before.channel_energy), Path(scratch), control)

@@ -12,7 +12,7 @@ from typing import Any
 import ffmpeg  # type: ignore[import-untyped]
 import numpy as np
 
-from tamma_worker import engine
+from tamma_worker import encoders, engine
 from tamma_worker.control import Control
 from tamma_worker.cover import Cover
 from tamma_worker.errors import TemporaryError
@@ -197,17 +197,17 @@ def _options(name: str, preset: Preset, channels: int) -> dict[str, Any]:
     kbps = preset.kbps_mono if channels == 1 else preset.kbps_stereo
     common: dict[str, Any] = {
         "format": _CONTAINERS[name],
+        "acodec": encoders.NAMES[name],
         "map_metadata:g": -1,  # only the tags of probe._TAGS; chapters keep their titles
         "map_chapters": _CHAPTERS,
     }
     codecs: dict[str, dict[str, Any]] = {
         # the fast coder takes half the time of the default and was measured to be better on speech
-        "m4a": {"acodec": "aac", "aac_coder": "fast", "audio_bitrate": f"{kbps}k", "movflags": "+faststart"},
+        "m4a": {"aac_coder": "fast", "audio_bitrate": f"{kbps}k", "movflags": "+faststart"},
         # LAME's quality 7 takes half the time of its default
-        "mp3": {"acodec": "libmp3lame", "compression_level": 7, "audio_bitrate": f"{kbps}k", "id3v2_version": 3},
-        "wav": {"acodec": "pcm_s24le", "rf64": "auto"},
+        "mp3": {"compression_level": 7, "audio_bitrate": f"{kbps}k", "id3v2_version": 3},
+        "wav": {"rf64": "auto"},
         "opus": {
-            "acodec": "libopus",
             "audio_bitrate": f"{max(32, kbps * 2 // 3)}k",
             "map_metadata:s:a:0": f"{_CHAPTERS}:g",
         },

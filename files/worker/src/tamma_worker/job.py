@@ -8,7 +8,6 @@ import json
 import logging
 import math
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -117,7 +116,7 @@ class Task:
 
     def _work(self, publisher: "Publisher", scratch: Path) -> dict[str, Any]:
         """Fetch, clean and upload; gives the manifest."""
-        from tamma_worker import clean, probe, storage
+        from tamma_worker import clean, probe, room, storage
 
         told, control, watch = self._told, self._control, clean.Stopwatch()
         chosen = preset(told.preset, told.overrides)
@@ -125,8 +124,7 @@ class Task:
             patience = told.timing.transfer_patience
             stored = storage.look(publisher.s3, told.raw_bucket, told.s3_key, control, patience)
             probe.check_size(stored.size, chosen)
-            if shutil.disk_usage(scratch).free < stored.size:
-                raise errors.TemporaryError("disk", "There is not enough disk space for this recording.")
+            room.check(scratch, stored.size)
             # the name carries nothing of the user's: only the content decides what the file is
             recording = scratch / "recording"
             fetch = storage.Fetch(publisher.s3, told.raw_bucket, told.s3_key, stored)

@@ -14,7 +14,10 @@ _MAX_JSON = 32 << 20  # bytes; tags and chapters of real recordings need kilobyt
 # Tags that describe a recording to its listeners. Others are dropped: phones write where one lives into "location".
 _TAGS = ("title", "artist", "album", "album_artist", "composer", "genre", "date", "track", "copyright", "comment")
 _MAX_TAG = 1000  # characters
-_PROTECTED = {"drms", "drmi", "enca", "encv", "aavd"}  # codec tags of FairPlay, Common Encryption and Audible
+_PROTECTED = {"drms", "drmi", "aavd"}  # codec tags of FairPlay and Audible
+_ENCRYPTED = "Encryption info"  # what packets have under Common Encryption (ISO/IEC 23001-7), whose tags ffprobe hides
+_PACKETS = 64  # that are looked at: enough to meet each track of an interleaved file
+_LEAST_BYTES = 100  # of a second of sound: no speech codec gets by with less
 
 NOT_MEDIA = (
     "This file is not an audio or video recording that can be read. "
@@ -53,6 +56,12 @@ class Facts:
     tags: dict[str, str] = field(default_factory=dict)
     cover: int | None = None  # the stream of the first attached picture, of whatever kind
     chapters: tuple[Chapter, ...] = ()
+    bytes: int = 0
+
+    @property
+    def is_believable(self) -> bool:
+        """Tell whether the file can be as long as it says; headers lie, and decoding finds out in any case."""
+        return self.duration_seconds is not None and self.bytes >= self.duration_seconds * _LEAST_BYTES
 
     def as_report(self, duration_seconds: float) -> dict[str, Any]:
         """Give the part of the report that describes a file, with the duration that was really decoded."""
@@ -91,7 +100,8 @@ def probe(path: Path, preset: Preset, control: Control) -> Facts:
     Raises BadInputError for what is not media, has no usable audio stream or is over the preset's limits, and
     TemporaryError when ffprobe crashes or hangs.
     """
-    check_size(path.stat().st_size, preset)
+    size = path.stat().st_size
+    check_size(size, preset)
     answer = _ask(path, control)
     if "error" in answer or not answer.get("streams"):
         raise _refusal(path)
@@ -99,11 +109,13 @@ def probe(path: Path, preset: Preset, control: Control) -> Facts:
     audio = [stream for stream in streams if stream.get("codec_type") == "audio"]
     if not audio:
         raise BadInputError("no_audio", NO_AUDIO)
-    if any(stream.get("codec_tag_string", "") in _PROTECTED for stream in audio):
+    if any(stream.get("codec_tag_string", "") in _PROTECTED for stream in audio) or _is_encrypted(answer):
         raise BadInputError("protected", PROTECTED)
     chosen = next((stream for stream in audio if stream.get("disposition", {}).get("default")), audio[0])
     facts = replace(
-        _facts(answer["format"], chosen, streams, len(audio)), chapters=_chapters(answer.get("chapters", []))
+        _facts(answer["format"], chosen, streams, len(audio)),
+        chapters=_chapters(answer.get("chapters", [])),
+        bytes=size,
     )
     _check_limits(facts, preset)
     return facts
@@ -118,12 +130,22 @@ def _ask(path: Path, control: Control) -> dict[str, Any]:
 
     whitelists = [text for key, value in engine.SAFE_INPUT.items() for text in (f"-{key}", value)]
     wanted = ["-show_error", "-show_format", "-show_streams", "-show_chapters", "-output_format", "json"]
+    wanted += ["-show_packets", "-read_intervals", f"%+#{_PACKETS}"]
     engine.ffprobe([*wanted, *whitelists, f"file:{path.absolute()}"], control, take)
     try:
         answer: dict[str, Any] = json.loads(output.decode("utf-8", "replace"))
     except ValueError as error:
         raise TemporaryError("probe_failed", "The recording could not be examined.") from error
     return answer
+
+
+def _is_encrypted(answer: dict[str, Any]) -> bool:
+    return any(
+        side.get("side_data_type") == _ENCRYPTED
+        for packet in answer.get("packets", [])
+        if packet.get("codec_type") == "audio"
+        for side in packet.get("side_data_list", [])
+    )
 
 
 def _refusal(path: Path) -> BadInputError:
@@ -192,5 +214,11 @@ def _check_limits(facts: Facts, preset: Preset) -> None:
             f"This recording has {facts.sample_rate_hz} samples a second; up to {preset.max_sample_rate_hz} can be "
             "cleaned. Export it with 48000.",
         )
-    if facts.duration_seconds is not None and facts.duration_seconds > preset.max_seconds:
+    if facts.sample_rate_hz < preset.min_sample_rate_hz:
+        raise BadInputError(
+            "sample_rate_too_low",
+            f"This recording has only {facts.sample_rate_hz} samples a second; speech needs at least "
+            f"{preset.min_sample_rate_hz}. Export it with 48000.",
+        )
+    if facts.is_believable and facts.duration_seconds is not None and facts.duration_seconds > preset.max_seconds:
         raise too_long(preset)
