@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -288,6 +289,44 @@ def test_fields_of_the_preset_can_be_set(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["clean", str(path), str(tmp_path / "none"), "--set", "loudness_lufs=loud"]) == 65
     assert capsys.readouterr().err == "loudness_lufs must be a number from -31 to -9.\n"
     assert not (tmp_path / "none").exists()
+
+
+def test_a_recording_is_not_overwritten_by_its_own_result(tmp_path: Path) -> None:
+    path = media.tone(tmp_path / "audio.wav")
+    before = path.read_bytes()
+    with pytest.raises(BadInputError, match="choose another folder"):
+        cli.main(["clean", str(path), str(tmp_path), "--preset", "broadcast"])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_second_run_leaves_nothing_of_the_first(tmp_path: Path) -> None:
+    path, out = media.tone(tmp_path / "talk.wav", seconds=0.5), tmp_path / "out"
+    assert cli.main(["clean", str(path), str(out)]) == 0
+    assert (out / "audio.mp3").is_file()
+    (out / "notes.txt").write_text("mine")
+    assert cli.main(["clean", str(path), str(out), "--preset", "voice-note"]) == 0
+    assert {file.name for file in out.iterdir() if file.suffix in {".m4a", ".mp3", ".opus", ".txt"}} == {
+        "audio.m4a",
+        "audio.opus",
+        "notes.txt",
+    }
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = {}
+    for stream in (Terminal(), io.StringIO()):
+        with cli.ProgressBar(stream) as bar:
+            for part in range(65):
+                bar.show(part / 64, "cleaning")
+        shown[type(stream)] = stream.getvalue()
+    assert shown[Terminal].count("\r") == 65
+    assert shown[Terminal].endswith(f"\r[{'#' * 32}] 100 % cleaning    \n")
+    assert shown[io.StringIO].splitlines() == [f"{tenth:3} % cleaning" for tenth in range(0, 101, 10)]
 
 
 def test_a_missing_file_is_missing_input(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ from tamma_worker import presets
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/presets.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| `")]
-INTERNAL = {"configuration", "no_ffmpeg", "missing_report"}  # of the operator and the command line, never in a row
+INTERNAL = {
+    "configuration",
+    "no_ffmpeg",
+    "missing_report",
+    "own_result",
+}  # of the operator and the command line, never in a row
 
 
 def _db(value: float) -> str:

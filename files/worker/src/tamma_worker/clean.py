@@ -29,7 +29,7 @@ from tamma_worker.process import Processor
 from tamma_worker.stft import RATE
 
 AUDIO, WAVEFORM, REPORT = "audio.m4a", "waveform.png", "report.json"
-_RESULTS = {  # what a folder may hold: name for people and manifests, content type
+RESULTS = {  # what a folder may hold: name for people and manifests, content type
     AUDIO: ("audio", "audio/mp4"),
     "audio.mp3": ("audio_mp3", "audio/mpeg"),
     "audio.wav": ("audio_wav", "audio/wav"),
@@ -101,7 +101,7 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
 
 def results(folder: Path) -> dict[str, tuple[str, str]]:
     """Give name, file and content type of everything that ``clean`` has written into ``folder``."""
-    return {name: (file, kind) for file, (name, kind) in _RESULTS.items() if (folder / file).is_file()}
+    return {name: (file, kind) for file, (name, kind) in RESULTS.items() if (folder / file).is_file()}
 
 
 def _hear(path: Path, facts: Facts, preset: Preset, control: Control) -> Heard:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 from tamma_worker import page
-from tamma_worker.clean import clean
+from tamma_worker.clean import REPORT, RESULTS, clean
 from tamma_worker.control import Control
-from tamma_worker.errors import EXIT_OK, MissingInputError
+from tamma_worker.errors import EXIT_OK, BadInputError, MissingInputError
 from tamma_worker.presets import CHANGEABLE, DEFAULT, all_presets, preset
 
 _BAR = 32  # characters
@@ -34,7 +34,11 @@ def _report(folder: Path) -> int:
 def _clean(options: argparse.Namespace) -> int:
     recording, folder = Path(options.recording), Path(options.folder)
     if not recording.is_file():
-        raise MissingInputError("missing_input", f"There is no file {recording}.")
+        raise MissingInputError("missing_input", f'There is no file "{recording}".')
+    if recording.name in RESULTS and folder.is_dir() and recording.resolve().parent == folder.resolve():
+        raise BadInputError(
+            "own_result", f'"{recording}" would be overwritten by its own result: choose another folder, or rename it.'
+        )
     chosen = preset(options.preset, dict(map(_setting, options.set)))
     folder.mkdir(parents=True, exist_ok=True)
     # results appear all at once: a failed or interrupted run leaves the folder as it was
@@ -42,6 +46,9 @@ def _clean(options: argparse.Namespace) -> int:
         with ProgressBar(sys.stderr) as bar:
             report = clean(recording, Path(scratch), chosen, Control(bar.show))
         written = sorted(path.name for path in Path(scratch).iterdir())
+        if (folder / REPORT).is_file():  # of an earlier recording: what is not written again would be the old one's
+            for name in {*RESULTS, page.PAGE}.difference(written):
+                (folder / name).unlink(missing_ok=True)
         for name in written:
             shutil.move(Path(scratch) / name, folder / name)
     _summarise(report, [folder / name for name in written])
@@ -57,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("clean", help="clean a recording on this machine")
     command.add_argument("recording", help="audio or video file")
     command.add_argument("folder", help="where the audio files, pictures and report.json go")
-    command.add_argument("--preset", choices=sorted(all_presets()), default=DEFAULT)
+    command.add_argument("--preset", choices=all_presets(), default=DEFAULT, help=f"what is done; {DEFAULT} by default")
     command.add_argument(
         "--set",
         metavar="FIELD=VALUE",
