@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from tamma_worker import binaries, encoders, room
@@ -87,6 +87,14 @@ class TestNothingElseIsOpened:
         path.write_text(hostile.REACHING["concat"].format(place="secret.wav"))
         naive = [binaries.ffmpeg(), "-nostdin", "-v", "error", "-i", str(path), "-f", "s16le", "-"]
         assert len(subprocess.run(naive, capture_output=True, check=False, timeout=60).stdout) > 10_000
+
+    def test_a_cover_that_is_an_address_is_not_fetched(self, tmp_path: Path, listener: Listener) -> None:
+        """ID3v2.4, 4.14: the type "-->" means that the picture's data is a URL."""
+        recording = hostile.with_picture(tmp_path / "in.mp3", listener.url.encode(), b"-->")
+        clean(recording, tmp_path, preset("off"), Control())
+        found: Any = media.streams(tmp_path / "audio.m4a")
+        assert [stream["codec_type"] for stream in found["streams"]] == ["audio"]
+        assert not listener.contacted.wait(0.05)
 
     def test_a_film_cannot_have_its_sound_in_another_file(self, tmp_path: Path) -> None:
         secret = media.tone(tmp_path / "secret.wav")
