@@ -78,6 +78,18 @@ def png_bomb(side: int = 16384) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
+def with_picture(path: Path, picture: bytes, mime: bytes) -> Path:
+    """An ID3 tag by hand: this ffmpeg cannot write other covers than JPEG."""
+    frame = b"\x00" + mime + b"\x00\x03\x00" + picture
+    size = 10 + len(frame)
+    apic = b"APIC" + len(frame).to_bytes(4, "big") + b"\x00\x00" + frame
+    tag = b"ID3\x03\x00\x00" + bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0)) + apic
+    options = ("-c:a", "libmp3lame", "-id3v2_version", "0")
+    sound = media.speech(path.with_suffix(".plain.mp3"), "anull", *options, seconds=1)
+    path.write_bytes(tag + sound.read_bytes())
+    return path
+
+
 def slow_wav(rate: int) -> bytes:
     """A WAV of a hundred bytes with so few samples a second that it lasts."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate, 1, 8)

@@ -241,6 +241,39 @@ def test_the_page_shows_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "<script>" not in text
 
 
+SPOILT = {
+    "wav": ("-c:a", "pcm_s16le"),
+    "mp3": ("-c:a", "libmp3lame"),
+    "m4a": ("-c:a", "aac"),
+    "flac": ("-c:a", "flac"),
+    "ogg": ("-c:a", "libopus"),
+    "mkv": ("-c:a", "aac"),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_spoilt_bytes_are_never_an_error_of_ours(kind: str, tmp_path: Path) -> None:
+    """Two copies with wrong bytes, mostly in the header: each is cleaned, or refused in a sentence."""
+    import random
+
+    whole = media.speech(tmp_path / f"whole.{kind}", "anull", *SPOILT[kind], seconds=0.5).read_bytes()
+    chosen = preset("podcast", {"denoise_db": 0})
+    for seed in range(2):
+        dice, data = random.Random(f"{kind}{seed}"), bytearray(whole)  # noqa: S311 (reproducible damage)
+        for _ in range(10):
+            data[dice.randrange(min(len(data), 800))] = dice.choice((0, 127, 128, 255))
+        path, out = tmp_path / "recording", tmp_path / f"out{seed}"
+        path.write_bytes(data)
+        out.mkdir()
+        try:
+            report = clean(path, out, chosen, Control())
+        except BadInputError as error:
+            assert error.sentence.endswith(".")  # noqa: PT017 (either end is right)
+        else:
+            peak = report["loudness"]["after"]["true_peak_dbtp"]
+            assert peak is None or peak <= -1.0
+
+
 def test_random_bytes_are_not_media(tmp_path: Path) -> None:
     import random
 

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -157,6 +158,17 @@ def test_an_oversize_object_is_not_even_fetched(cloud: Cloud, monkeypatch: pytes
     monkeypatch.setattr(storage, "look", lambda *_: storage.StoredObject(6 << 30, '"x"'))
     assert run(cloud) == 65
     assert cloud.supabase.named("fail_job")[0]["p_error_code"] == "too_large"
+
+
+def test_a_full_disk_is_noticed_before_the_download(cloud: Cloud, talk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.put(talk)
+    usage = shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(storage.Fetch, "to", lambda *_: pytest.fail("it was fetched"))
+    assert run(cloud) == 75
+    (call,) = cloud.supabase.named("retry_job")
+    assert call["p_error_code"] == "disk"
+    assert "needs 0.1 GB of free disk space, but there are only 0.0 GB" in call["p_error_message"]
 
 
 def test_an_unknown_preset_fails_for_good(cloud: Cloud, talk: bytes) -> None:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from tamma_worker import binaries, encoders, room
@@ -88,6 +88,14 @@ class TestNothingElseIsOpened:
         naive = [binaries.ffmpeg(), "-nostdin", "-v", "error", "-i", str(path), "-f", "s16le", "-"]
         assert len(subprocess.run(naive, capture_output=True, check=False, timeout=60).stdout) > 10_000
 
+    def test_a_cover_that_is_an_address_is_not_fetched(self, tmp_path: Path, listener: Listener) -> None:
+        """ID3v2.4, 4.14: the type "-->" means that the picture's data is a URL."""
+        recording = hostile.with_picture(tmp_path / "in.mp3", listener.url.encode(), b"-->")
+        clean(recording, tmp_path, preset("off"), Control())
+        found: Any = media.streams(tmp_path / "audio.m4a")
+        assert [stream["codec_type"] for stream in found["streams"]] == ["audio"]
+        assert not listener.contacted.wait(0.05)
+
     def test_a_film_cannot_have_its_sound_in_another_file(self, tmp_path: Path) -> None:
         secret = media.tone(tmp_path / "secret.wav")
         hostile.mov_of_another_file(tmp_path / "film.mov", secret)
@@ -142,7 +150,7 @@ class TestRoom:
     @pytest.mark.parametrize("channels", [1, 2])
     def test_what_is_written_stays_below_the_estimate(self, name: str, channels: int) -> None:
         """0.35 GB for an hour and channel in the store, of which there may be two, and 0.52 GB of WAV."""
-        chosen, hour = preset(name), room.needed(preset(name), 3600, channels) - (64 << 20)
+        chosen, hour = preset(name), room.needed(preset(name), 3600, channels)
         stores = 2 if chosen.denoise_db and chosen.cleans else 1
         least = channels * (0.3456e9 * stores + 0.5184e9 * ("wav" in chosen.formats))
         assert least < hour < least + 0.35e9
@@ -174,6 +182,15 @@ class TestEncoders:
                 Control(lambda _, step: steps.append(step)),
             )
         assert set(steps) == {"examining", "listening"}
+
+
+def test_a_header_without_end_is_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tamma_worker import probe as probing
+
+    path = media.tone(tmp_path / "x.wav")
+    monkeypatch.setattr(probing, "_MAX_JSON", 500)
+    with pytest.raises(BadInputError, match="not an audio or video recording"):
+        probe(path, preset("podcast"), Control())
 
 
 def test_limits_of_the_input_are_fields_of_the_preset_alone() -> None:

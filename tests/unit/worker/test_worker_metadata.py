@@ -82,18 +82,6 @@ def test_the_cover_survives_byte_by_byte(kind: str, results: Path) -> None:
     assert copied.read_bytes() == (results / "c.jpg").read_bytes()
 
 
-def _with_picture(path: Path, picture: bytes, mime: bytes) -> Path:
-    """An ID3 tag by hand: this ffmpeg cannot write other covers than JPEG."""
-    frame = b"\x00" + mime + b"\x00\x03\x00" + picture
-    size = 10 + len(frame)
-    apic = b"APIC" + len(frame).to_bytes(4, "big") + b"\x00\x00" + frame
-    tag = b"ID3\x03\x00\x00" + bytes((size >> shift) & 0x7F for shift in (21, 14, 7, 0)) + apic
-    options = ("-c:a", "libmp3lame", "-id3v2_version", "0")
-    sound = media.speech(path.with_suffix(".plain.mp3"), "anull", *options, seconds=1)
-    path.write_bytes(tag + sound.read_bytes())
-    return path
-
-
 def _image(kind: str, size: tuple[int, int] = (80, 60), mode: str = "RGBA") -> bytes:
     """Half red, half transparent."""
     image = Image.new(mode, size)
@@ -115,7 +103,7 @@ def test_other_pictures_become_a_jpeg_on_white(kind: str, tmp_path: Path) -> Non
 
 
 def test_a_png_cover_arrives_in_the_result(tmp_path: Path) -> None:
-    recording = _with_picture(tmp_path / "in.mp3", _image("PNG"), b"image/png")
+    recording = hostile.with_picture(tmp_path / "in.mp3", _image("PNG"), b"image/png")
     (tmp_path / "out").mkdir()
     assert clean(recording, tmp_path / "out", preset("podcast"), Control())["notes"] == []
     for name in ("audio.m4a", "audio.mp3"):
@@ -142,7 +130,7 @@ ODD: dict[str, tuple[Callable[[], bytes], str]] = {
 @pytest.mark.parametrize("case", ODD)
 def test_an_odd_cover_is_left_out_and_said(case: str, tmp_path: Path) -> None:
     make, note = ODD[case]
-    recording = _with_picture(tmp_path / "in.mp3", make(), b"image/png" if case == "png bomb" else b"image/jpeg")
+    recording = hostile.with_picture(tmp_path / "in.mp3", make(), b"image/png" if case == "png bomb" else b"image/jpeg")
     (tmp_path / "out").mkdir()
     report = clean(recording, tmp_path / "out", preset("podcast", {"denoise_db": 0}), Control())
     assert report["notes"] == ([note] if note else [])

@@ -132,6 +132,8 @@ def _ask(path: Path, control: Control) -> dict[str, Any]:
     wanted = ["-show_error", "-show_format", "-show_streams", "-show_chapters", "-output_format", "json"]
     wanted += ["-show_packets", "-read_intervals", f"%+#{_PACKETS}"]
     engine.ffprobe([*wanted, *whitelists, f"file:{path.absolute()}"], control, take)
+    if len(output) >= _MAX_JSON:
+        raise BadInputError("not_media", NOT_MEDIA)
     try:
         answer: dict[str, Any] = json.loads(output.decode("utf-8", "replace"))
     except ValueError as error:

@@ -18,11 +18,12 @@ def needed(preset: Preset, seconds: float, channels: int) -> int:
     kbps = preset.kbps_mono if channels == 1 else preset.kbps_stereo
     lossy = sum(kbps * 125 * seconds for name in preset.formats if name != "wav")
     stores = 2 if preset.denoise_db and preset.cleans else 1  # the undenoised sound is kept where it may be wanted
-    return round(samples * (_STORED * stores + _WAV * ("wav" in preset.formats)) + lossy) + _SMALL
+    return round(samples * (_STORED * stores + _WAV * ("wav" in preset.formats)) + lossy)
 
 
 def check(folder: Path, wanted: int) -> None:
-    """Raise TemporaryError when the disk of ``folder`` has less than ``wanted`` bytes left."""
+    """Raise TemporaryError when the disk of ``folder`` has no room for ``wanted`` bytes and small things."""
+    wanted += _SMALL
     free = shutil.disk_usage(folder).free
     if free < wanted:
         raise TemporaryError(
