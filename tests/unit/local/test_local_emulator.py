@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from tamma_local.emulator import alarms, compressed, events, lifecycle, starting
+from tamma_local.emulator import alarms, compressed, events, groups, lifecycle, starting
 from tamma_local.emulator.contract import ContractError
 from tamma_local.layout import REPOSITORY, cloud_python
 
@@ -289,3 +289,18 @@ def test_senseless_time_factor_stops_the_start_with_one_sentence(value: str) -> 
 )
 def test_time_factor_is_one_unless_it_is_set(environment: dict[str, str], factor: float) -> None:
     assert compressed.read(environment) == factor
+
+
+def test_a_group_gets_another_template_and_is_known_by_both_its_names() -> None:
+    group: dict[str, Any] = {"LaunchTemplate": {}, "NewInstancesProtectedFromScaleIn": False}
+    ministack: Any = SimpleNamespace(
+        autoscaling=SimpleNamespace(_asgs={"g": group}, _p=lambda params, key: params.get(key, "")),
+        ec2=SimpleNamespace(_launch_templates={"lt-1": {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "t"}}),
+    )
+    wrapped = groups.settled(ministack, lambda params: params["AutoScalingGroupName"])
+    answer = wrapped({"AutoScalingGroupName": "g", "LaunchTemplate.LaunchTemplateName": "t"})
+    assert answer == "g"
+    assert group["LaunchTemplate"] == {"LaunchTemplateId": "lt-1", "LaunchTemplateName": "t", "Version": "$Default"}
+    wrapped({"AutoScalingGroupName": "g", "NewInstancesProtectedFromScaleIn": "true"})
+    assert group["LaunchTemplate"]["Version"] == "$Default"
+    assert group["NewInstancesProtectedFromScaleIn"]

@@ -8,7 +8,7 @@ TAMMA_LOCAL_DIR (the state folder) and TAMMA_TIME_SCALE (a factor on the emulato
 import os
 import sys
 
-from tamma_local.emulator import alarms, authorization, compressed, events, iam, lifecycle, starting
+from tamma_local.emulator import alarms, authorization, compressed, events, groups, iam, lifecycle, starting
 from tamma_local.emulator.contract import ContractError, Ministack, load
 
 
@@ -30,6 +30,9 @@ def install(ministack: Ministack, *, port: str, processes: bool, state: str) -> 
     judged.request_tag_context = authorization.context(ministack, judged.request_tag_context)
     ministack.app.pin_request_origin = authorization.origin(ministack.app.pin_request_origin)
     ministack.cloudwatch._describe_alarms = alarms.describe(ministack, ministack.cloudwatch._describe_alarms)
+    scaling = ministack.autoscaling
+    scaling._ACTION_MAP["CreateAutoScalingGroup"] = groups.settled(ministack, scaling._create_asg)
+    scaling._ACTION_MAP["UpdateAutoScalingGroup"] = groups.settled(ministack, scaling._update_asg)
     ministack.iam._IAM_HANDLERS.update(iam.handlers(ministack))
     ecs._ACTION_MAP["StopTask"] = ecs._stop_task = lifecycle.stopping(ministack, ecs._stop_task)
 

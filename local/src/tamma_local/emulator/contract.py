@@ -30,6 +30,7 @@ FUNCTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "_get_docker": (),
         "_bump_task_version": ("task",),
     },
+    "ministack.services.autoscaling": {"_create_asg": ("p",), "_update_asg": ("p",), "_p": ("params", "key")},
     "ministack.services.eventbridge": {"_dispatch_event": ("event",), "_parse_rate_seconds": ("expr",)},
     "ministack.services.sqs": {"_collect_msgs": ("q", "max_n", "vis_timeout")},
     "ministack.services.cloudwatch": {
@@ -74,6 +75,8 @@ FUNCTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 # Module → names that must exist and are not functions.
 VALUES: dict[str, tuple[str, ...]] = {
     "ministack.services.ecs": ("_clusters", "_tasks", "_task_defs", "_ACTION_MAP", "_ImagePullError"),
+    "ministack.services.autoscaling": ("_asgs", "_ACTION_MAP"),
+    "ministack.services.ec2": ("_launch_templates",),
     "ministack.services.iam": ("_IAM_HANDLERS", "_policies"),
     "ministack.services.sts": ("_sessions",),
     "ministack.services.sqs": ("_DEDUP_WINDOW_S",),
@@ -90,7 +93,9 @@ class ContractError(Exception):
 class Ministack:
     """The modules of ministack that are used here."""
 
+    autoscaling: Any
     cloudwatch: Any
+    ec2: Any
     ecs: Any
     eventbridge: Any
     functions: Any
@@ -129,7 +134,9 @@ def load() -> Ministack:
             f"Install the locked versions again: rm -r .venv-cloud && make setup."
         )
     return Ministack(
+        autoscaling=import_module("ministack.services.autoscaling"),
         cloudwatch=import_module("ministack.services.cloudwatch"),
+        ec2=import_module("ministack.services.ec2"),
         ecs=import_module("ministack.services.ecs"),
         eventbridge=import_module("ministack.services.eventbridge"),
         functions=import_module("ministack.services.lambda_svc"),
