@@ -190,6 +190,7 @@ class Cluster(Resource):
         if self.params["force_delete"]:
             self._stop_tasks()
         poll(self._is_idle, what=f"the end of the tasks in {self.name}", timeout=_TASKS_STOP)
+        self._delete_idle_services()
         if current["capacity_providers"] or current["default_capacity_provider_strategy"]:
             self._put_providers({"capacity_providers": [], "default_capacity_provider_strategy": []})
         for page in ecs.get_paginator("list_container_instances").paginate(cluster=self.name):
@@ -215,6 +216,16 @@ class Cluster(Resource):
         for page in ecs.get_paginator("list_tasks").paginate(cluster=self.name, desiredStatus="RUNNING"):
             for arn in page["taskArns"]:
                 ecs.stop_task(cluster=self.name, task=arn, reason="The cluster is being deleted")
+
+    def _delete_idle_services(self) -> None:
+        """Delete the services that want no task: ECS keeps a cluster that has any."""
+        ecs = self.client("ecs")
+        for page in ecs.get_paginator("list_services").paginate(cluster=self.name, PaginationConfig={"PageSize": 10}):
+            arns = page["serviceArns"]
+            found = ecs.describe_services(cluster=self.name, services=arns)["services"] if arns else []
+            for service in found:
+                if not service["desiredCount"]:
+                    ecs.delete_service(cluster=self.name, service=service["serviceArn"], force=True)
 
     def _put_providers(self, state: State) -> None:
         retry_on(
