@@ -41,11 +41,11 @@ local-only:
 
 ##@ The stack, on the embedded cloud or with ENV=dev on AWS
 # Of Ansible's own output only what changes or fails; the summary at its end says the rest. Set to true for everything.
-converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_STDOUT_CALLBACK ?= changes_only
-converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
-converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
+adopt converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_STDOUT_CALLBACK ?= changes_only
+adopt converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_OK_HOSTS ?= false
+adopt converge plan plan-check teardown rollback redrive retry-job cancel-job: export ANSIBLE_DISPLAY_SKIPPED_HOSTS ?= false
 
-.PHONY: preflight converge plan plan-check teardown rollback image presign-key rotate-presign-key verify status redrive retry-job cancel-job
+.PHONY: preflight adopt converge plan plan-check teardown rollback image presign-key rotate-presign-key verify status redrive retry-job cancel-job
 INVENTORY := -i inventories/$(ENV)
 # A variable of this make as one word for the shell, and then one value for Ansible.
 quoted = '"$(subst ','\'',$(value $(1)))"'
@@ -71,6 +71,9 @@ plan: $(READY) ## Show what converge would change; writes nothing
 
 plan-check: $(READY) ## Fail when converge would change something: Error 2; Error 1 when that cannot be told
 	@.ci/plan-check $(INVENTORY) $(ARGS)
+
+adopt: $(READY) ## Recognise a stack that Terraform made, and write the variables that map its names: make adopt [ARGS="--check --diff"]
+	@ansible-playbook playbooks/adopt.yml $(INVENTORY) $(ARGS)
 
 image: $(READY) ## Build and push the worker image, unless the registry has it
 	@ansible-playbook playbooks/build_image.yml $(INVENTORY) $(ARGS)

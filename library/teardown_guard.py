@@ -39,6 +39,11 @@ options:
     type: list
     elements: str
     default: []
+  adopted:
+    description: What was adopted, for example C(ECS service tamma-dev-audio-clean); a service goes with its cluster.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment: [tamma_resource.reader, tamma_resource.supabase, tamma_resource.places]
 """
 
@@ -79,6 +84,7 @@ _SPEC: dict[str, Any] = {
     "drain_jobs": {"type": "bool", "default": False},
     "delete_objects": {"type": "bool", "default": False},
     "adopt": {"type": "list", "elements": "str", "default": []},
+    "adopted": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -92,6 +98,7 @@ def main() -> None:
         places=Places.of(given),
         vpc=given["vpc"],
         adopt=frozenset(given["adopt"]),
+        adopted=frozenset(given["adopted"]),
         delete_objects=given["delete_objects"],
         abandon=given["abandon_jobs"],
         drain=given["drain_jobs"],

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.tamma import buckets, foreigners, holdings, unfinished
+from ansible.module_utils.tamma.collisions import by_listing, strangers
 from ansible.module_utils.tamma.ec2 import filters
 from ansible.module_utils.tamma.errors import RefusalError
-from ansible.module_utils.tamma.holdings import KINDS, Connect, Thing
+from ansible.module_utils.tamma.holdings import Connect
 from ansible.module_utils.tamma.unfinished import Places
 
 _GIVE_UP = "give them up with -e teardown_abandon_jobs=true"
@@ -26,6 +27,8 @@ class Wish:
     vpc: str
     adopt: frozenset[str]
     """Names of things that go though they lack the tags of the stack."""
+    adopted: frozenset[str]
+    """What was adopted, for example `ECS service tamma-dev-audio-clean`."""
     delete_objects: bool
     abandon: bool
     drain: bool
@@ -40,37 +43,22 @@ def reasons(connect: Connect, wish: Wish) -> list[str]:
 
 
 def _collisions(connect: Connect, wish: Wish) -> list[str]:
-    """Name what has a name of ours and not our tags: it may be somebody else's.
-
-    A task definition is ours when one of its revisions is: people register others by hand.
-    """
-    found: dict[str, Thing] = {}
-    ours = set()
-    for thing in _named_like_ours(connect, wish):
-        name = f"{thing.kind.words} {thing.name}"
-        if name not in ours and holdings.is_ours(thing, connect, wish.marks):
-            ours.add(name)
-        found[name] = thing
-    strangers = [thing for name, thing in found.items() if name not in ours]
-    marks = " and ".join(f"{name}={value}" for name, value in wish.marks.items())
+    """Name what has a name of ours and not our tags: it may be somebody else's."""
+    found = strangers(
+        connect, wish.names, wish.adopt, lambda thing: holdings.is_ours(thing, connect, wish.marks), by_listing
+    )
+    marks = ", ".join(f"{name}={value}" for name, value in wish.marks.items())
     return [
         f"{thing} has a name of this stack and not its tags {marks}, so it may be somebody else's: tag it, rename it, "
         f"or let it go with the stack by -e teardown_adopt={thing.name} (several: separated by commas)."
-        for thing in strangers
+        for thing in found
     ]
-
-
-def _named_like_ours(connect: Connect, wish: Wish) -> Iterator[Thing]:
-    for kind in KINDS:
-        names = [] if kind.inside_vpc else [name for name in wish.names.get(kind.module, []) if name not in wish.adopt]
-        if names:
-            yield from (thing for thing in holdings.things(kind, connect, names) if thing.name in names)
 
 
 def _foreigners(connect: Connect, wish: Wish) -> list[str]:
     ecs, found = connect("ecs"), []
     if any(one["status"] == "ACTIVE" for one in ecs.describe_clusters(clusters=[wish.places.cluster])["clusters"]):
-        found += foreigners.services_in(ecs, wish.places.cluster)
+        found += [one for one in foreigners.services_in(ecs, wish.places.cluster) if one not in wish.adopted]
     vpcs = connect("ec2").describe_vpcs(Filters=filters({"tag:Name": [wish.vpc]}))["Vpcs"]
     if len(vpcs) > 1:
         ids = ", ".join(str(vpc["VpcId"]) for vpc in vpcs)

@@ -71,6 +71,7 @@ class Site:
 
     def __init__(self, folder: Path, cloud: Cloud, proxy: Recorder) -> None:
         self.cloud, self.proxy, self._folder = cloud, proxy, folder
+        self.inventory = "inventories/local"
         write_json(folder / "cloud.json", seen_through(cloud, proxy.url))
 
     def aws(self, service: str, **credentials: str) -> Any:
@@ -80,7 +81,7 @@ class Site:
     def run(
         self, *arguments: str, playbook: str = "site.yml", kill_after: int | None = None, **environment: str
     ) -> Run:
-        """Run a playbook with the local inventory and return how it went.
+        """Run a playbook with the site's inventory and return how it went.
 
         `kill_after` kills it when it has written so many times; an Interrupter must be the proxy.
         """
@@ -94,7 +95,7 @@ class Site:
             "ANSIBLE_LOCAL_TEMP": str(self._folder / "ansible"),  # runs that are killed leave their files there
         }
         self.proxy.take()
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", "inventories/local"]
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", self.inventory]
         with (self._folder / "output").open("w") as output, contextlib.ExitStack() as stack:
             if kill_after is not None:
                 assert isinstance(self.proxy, Interrupter)

@@ -363,10 +363,10 @@ _TASKS = (
                 "ENABLED",
             ),
             "provider without a tag": (
-                _tag_ecs(f"capacity-provider/{PROVIDER}", "ManagedBy"),
-                "tags.ManagedBy",
+                _tag_ecs(f"capacity-provider/{PROVIDER}", "Environment"),
+                "tags.Environment",
                 None,
-                "ansible",
+                "dev",
             ),
         },
     )

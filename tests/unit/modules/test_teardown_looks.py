@@ -15,7 +15,7 @@ from ansible.module_utils.tamma.errors import RefusalError
 from ansible.module_utils.tamma.interfaces import goes_with_another, is_stray
 from botocore.exceptions import ClientError
 
-MARKS = {"Project": "tamma", "Environment": "dev"}
+MARKS = {"Project": "tamma", "Environment": "dev", "ManagedBy": "ansible"}
 OURS = [{"Key": key, "Value": value} for key, value in MARKS.items()]
 PLACES = unfinished.Places("c", "jobs.fifo", "dlq.fifo", "/url", "/key")
 _EMPTY: dict[str, Any] = {kind.operation: {kind.items: []} for kind in [*holdings.KINDS, holdings.INSTANCE]} | {
@@ -149,7 +149,9 @@ def test_others_with_nearly_our_names_are_not_left() -> None:
 
 def _wish(**more: Any) -> guard.Wish:
     given: dict[str, Any] = {"names": {}, "vpc": "v", "delete_objects": True, "abandon": True, "drain": False}
-    return guard.Wish(**{**given, "adopt": frozenset(), "places": PLACES, "marks": MARKS, **more})
+    return guard.Wish(
+        **{**given, "adopt": frozenset(), "adopted": frozenset(), "places": PLACES, "marks": MARKS, **more}
+    )
 
 
 def test_a_layer_has_no_tags_and_is_known_by_our_note() -> None:

@@ -23,16 +23,14 @@ def _teardown() -> list[str]:
     return [entry["role"] for entry in play["roles"]]
 
 
-def _plays() -> list[dict[str, Any]]:
-    """Return the plays of site.yml that converge layers; the preflight before them makes nothing."""
-    first, *plays = read(ROOT / "site.yml")
-    assert first["ansible.builtin.import_playbook"] == "playbooks/preflight.yml"
-    return list(plays)
-
-
 def _waves() -> list[list[list[str]]]:
     """Return the lanes of each play of site.yml, each with the layers that it converges one after the other."""
     return [list(play["vars"]["layers"].values()) for play in _plays()]
+
+
+def _plays() -> list[dict[str, Any]]:
+    """Return the plays of site.yml that converge layers; what comes before them makes nothing."""
+    return [play for play in read(ROOT / "site.yml") if "layers" in play.get("vars", {})]
 
 
 def _must_precede(waves: list[list[list[str]]]) -> set[tuple[str, str]]:
@@ -75,8 +73,8 @@ def test_teardown_asks_before_anything_else() -> None:
 def test_the_names_that_are_looked_for_are_those_that_are_deleted() -> None:
     """A name that is missing in the playbook would be neither guarded nor missed when it is left."""
     where = environment("dev")
-    (play,) = templates("playbooks/teardown.yml")
-    names = {module: where.value(listed) for module, listed in play["vars"]["stack_names"].items()}
+    stack_names = templates("playbooks/vars/stack_names.yml")["stack_names"]
+    names = {module: where.value(listed) for module, listed in stack_names.items()}
     deleted = {resource.key for role in LAYERS for resource in managed(where, role, "absent.yml")} - _MADE_BY_SERVICES
     plain = {(module.removeprefix("amazon.aws."), name) for module, name in deleted}
     # A mapping has no name, and an endpoint is found by its service; both are known by what they belong to.
