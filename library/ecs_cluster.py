@@ -220,8 +220,8 @@ class Cluster(Resource):
     def _delete_idle_services(self) -> None:
         """Delete the services that want no task: ECS keeps a cluster that has any."""
         ecs = self.client("ecs")
-        for page in ecs.get_paginator("list_services").paginate(cluster=self.name, PaginationConfig={"PageSize": 10}):
-            arns = page["serviceArns"]
+        for page in ecs.get_paginator("list_services").paginate(cluster=self.name):
+            arns = page["serviceArns"]  # at most ten, unless more are asked for
             found = ecs.describe_services(cluster=self.name, services=arns)["services"] if arns else []
             for service in found:
                 if not service["desiredCount"]:

@@ -72,7 +72,7 @@ def made_by_others(connect: Connect, names: Names, marks: Mapping[str, str], acc
 
     AWS's index of tags is asked first, which knows most of what is ours in one answer; only the rest is looked for.
     """
-    known = [leftovers.place_of(arn) for arn in holdings.tagged(connect, _telling(marks))]
+    known = [leftovers.place_of(arn) for arn in _indexed(connect, marks)]
     rest = {
         kind.module: [name for name in names.get(kind.module, []) if not _is_indexed(kind, name, known)]
         for kind in KINDS
@@ -127,8 +127,14 @@ def is_ours(thing: Thing, connect: Connect, marks: Mapping[str, str]) -> bool:
     return tags.get("ManagedBy") == marks["ManagedBy"] and tags.get("Project", marks["Project"]) == marks["Project"]
 
 
-def _telling(marks: Mapping[str, str]) -> dict[str, str]:
-    return {name: marks[name] for name in ("ManagedBy", "Project")}
+def _indexed(connect: Connect, marks: Mapping[str, str]) -> list[str]:
+    """Return the ARNs that the index knows as ours; none for who may not ask it: then everything is looked for."""
+    try:
+        return holdings.tagged(connect, {name: marks[name] for name in ("ManagedBy", "Project")})
+    except ClientError as error:
+        if is_code(error, "AccessDenied", "AccessDeniedException"):
+            return []
+        raise
 
 
 def _is_indexed(kind: Kind, name: str, known: Collection[leftovers.Place]) -> bool:

@@ -133,7 +133,7 @@ CASES = {
         "grant the missing permission",
         _tags("identity", "--check"),
         environment=_PROCESSES,
-        faults=(Fault("iam:ListPolicies", "AccessDenied", 403),),
+        faults=(Fault("iam:GetPolicyVersion", "AccessDenied", 403),),
     ),
     "throttling for ever": Case(
         "CloudWatch log group /ecs/tamma-dev-audio-clean",
@@ -141,7 +141,7 @@ CASES = {
         "wait a minute and re-run",
         _tags("compute", "--check"),
         environment=_FEW_RETRIES,
-        faults=(Fault("logs:*", "ThrottlingException"),),
+        faults=(Fault("logs:DescribeSubscriptionFilters", "ThrottlingException"),),
     ),
     "trouble at AWS": Case(
         "SQS queue tamma-dev-jobs",

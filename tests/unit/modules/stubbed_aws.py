@@ -31,7 +31,7 @@ class StubbedAws:
             self._stubs[service].activate()
         return self._clients[service]
 
-    def answers(self, service: str, operation: str, answer: Mapping[str, Any], **expected: Any) -> None:
+    def answers(self, service: str, operation: str, answer: Mapping[str, Any], /, **expected: Any) -> None:
         """Script the next call of a service; `expected` are its parameters, unchecked when none are given."""
         self._expect(service, operation)
         self._stubs[service].add_response(operation, dict(answer), expected or None)

@@ -63,6 +63,7 @@ def test_deletion_waits_for_tasks_detaches_providers_and_instances(aws: StubbedA
     aws.answers("ecs", "describe_clusters", _cluster(**used))
     aws.answers("ecs", "describe_clusters", _cluster(runningTasksCount=1))
     aws.answers("ecs", "describe_clusters", _cluster(runningTasksCount=0))
+    aws.answers("ecs", "list_services", {"serviceArns": []}, cluster="c")
     aws.answers(
         "ecs",
         "put_cluster_capacity_providers",
@@ -85,11 +86,26 @@ def test_tasks_that_run_are_stopped_on_request(aws: StubbedAws) -> None:
     aws.answers("ecs", "list_tasks", {"taskArns": ["arn:task"]}, cluster="c", desiredStatus="RUNNING")
     aws.answers("ecs", "stop_task", {}, cluster="c", task="arn:task", reason=ANY)
     aws.answers("ecs", "describe_clusters", _cluster())
+    aws.answers("ecs", "list_services", {"serviceArns": []}, cluster="c")
     aws.answers("ecs", "list_container_instances", {"containerInstanceArns": []}, cluster="c")
     aws.answers("ecs", "delete_cluster", {}, cluster="c")
     aws.answers("ecs", "describe_clusters", {"clusters": [{"status": "INACTIVE"}], "failures": []})
     outcome = aws.run("ecs_cluster", {"name": "c", "state": "absent", "force_delete": True})
     assert outcome.before["holds"] == "1 task"
+
+
+def test_services_that_want_no_task_go_with_the_cluster(aws: StubbedAws) -> None:
+    found = [{"serviceArn": f"arn:{wanted}", "desiredCount": wanted} for wanted in (0, 1)]
+    arns = [service["serviceArn"] for service in found]
+    aws.answers("ecs", "describe_clusters", _cluster())
+    aws.answers("ecs", "describe_clusters", _cluster())
+    aws.answers("ecs", "list_services", {"serviceArns": arns}, cluster="c")
+    aws.answers("ecs", "describe_services", {"services": found}, cluster="c", services=arns)
+    aws.answers("ecs", "delete_service", {}, cluster="c", service="arn:0", force=True)
+    aws.answers("ecs", "list_container_instances", {"containerInstanceArns": []}, cluster="c")
+    aws.answers("ecs", "delete_cluster", {}, cluster="c")
+    aws.answers("ecs", "describe_clusters", {"clusters": [{"status": "INACTIVE"}], "failures": []})
+    assert aws.run("ecs_cluster", {"name": "c", "state": "absent"}).changed
 
 
 def _provider(group_arn: str) -> dict[str, Any]:
