@@ -61,6 +61,10 @@ options:
     description: Path of the SSM parameters.
     type: str
     required: true
+  url_parameter:
+    description: Name of the SSM parameter with the address of the job table, whose type is kept.
+    type: str
+    required: true
 extends_documentation_fragment: [tamma_resource.reader]
 """
 
@@ -77,6 +81,7 @@ EXAMPLES = r"""
     gpu_group: tamma-dev-gpu-asg
     queues: [tamma-dev-jobs.fifo, tamma-dev-jobs-dlq.fifo]
     parameter_path: /tamma/dev
+    url_parameter: /tamma/dev/supabase_url
 """
 
 RETURN = r"""
@@ -114,7 +119,7 @@ _SPEC: dict[str, Any] = {
     **{option: {"type": "dict", "required": True} for option in ("names", "marks", "defaults")},
     "old_names": {"type": "dict", "default": {}},
     "adopted": {"type": "list", "elements": "str", "default": []},
-    **dict.fromkeys(("vpc", "cluster", "worker_group", "gpu_group", "parameter_path"), _NAME),
+    **dict.fromkeys(("vpc", "cluster", "worker_group", "gpu_group", "parameter_path", "url_parameter"), _NAME),
     "queues": {"type": "list", "elements": "str", "required": True},
 }
 

@@ -19,6 +19,8 @@ class Network:
 
     names: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
+    gateways: int = 0
+    """How many NAT gateways there are."""
 
 
 class _Parts:
@@ -81,7 +83,7 @@ def survey(ec2: Any, vpc: Vpc, worker_group: str) -> Network:
             f"no zone of {vpc.name} has both a public and a private subnet (a public one has a route to an internet "
             "gateway); add what is missing, or rename the VPC so that a new one is made"
         )
-    network = Network(_names(parts, vpc.name, zones, public, private))
+    network = Network(_names(parts, vpc.name, zones, public, private), gateways=len(parts.nats))
     network.variables = {
         "network_vpc_cidr": (vpc.described or {})["CidrBlock"],
         "network_public_cidrs": [public[zone]["CidrBlock"] for zone in zones],

@@ -45,6 +45,7 @@ class Wish:
     gpu_group: str
     queues: tuple[str, ...]
     parameter_path: str
+    url_parameter: str
 
 
 @dataclass
@@ -78,15 +79,23 @@ def survey(connect: Connect, wish: Wish) -> Survey:
     result.variables = {
         "naming_adopted_names": mapped,
         "naming_adopted_resources": sorted(resources),
+        **_types(connect, wish.url_parameter),
         **(network.variables if network.names.keys() & mapped.keys() or _is_in(found, wish.vpc) else {}),
     }
-    result.taken = [*map(str, found), *_inside(mapped)]
+    result.taken = [*map(str, found), *_inside(mapped, network.gateways)]
     result.left = list(_left(connect, wish, names, services))
     return result
 
 
 def _is_in(found: list[Thing], vpc: str) -> bool:
     return any(thing.kind.module == "ec2_vpc_net" and thing.name == vpc for thing in found)
+
+
+def _types(connect: Connect, parameter: str) -> dict[str, str]:
+    """Return the type of the parameter that need not be secret: AWS would have to make it anew to change that."""
+    only = {"ParameterFilters": [{"Key": "Name", "Option": "Equals", "Values": [parameter]}]}
+    found = holdings.listed(connect("ssm"), "describe_parameters", "Parameters", only)
+    return {"secrets_supabase_url_type": found[0]["Type"]} if found and found[0]["Type"] != "String" else {}
 
 
 def _old_names(connect: Connect, wish: Wish) -> Iterator[tuple[str, str]]:
@@ -191,8 +200,8 @@ def _left(connect: Connect, wish: Wish, names: Names, services: Mapping[str, int
         yield f"{found}: it is in {wish.vpc} and not part of this stack; a teardown refuses to begin until it is gone"
 
 
-def _inside(mapped: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is inside the VPC under other names than ours."""
+def _inside(mapped: Mapping[str, Any], gateways: int) -> Iterator[str]:
+    """Yield what is inside the VPC under other names than ours; of the zones' NAT gateways the first so many exist."""
     words = {
         "public_subnets": "public subnet",
         "private_subnets": "private subnet",
@@ -203,8 +212,8 @@ def _inside(mapped: Mapping[str, Any]) -> Iterator[str]:
         "s3_endpoint": "S3 endpoint",
     }
     for key, what in words.items():
-        for name in dict.fromkeys(_list(mapped[key])) if key in mapped else ():
-            yield f"{what} {name}"
+        names = list(dict.fromkeys(_list(mapped[key]))) if key in mapped else []
+        yield from (f"{what} {name}" for name in (names[:gateways] if key == "nat_gateways" else names))
 
 
 def lines(found: Survey, title: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -25,7 +26,6 @@ class Adopting:
 
     site: Site
     file: Path
-    fifo: bool
 
     def adopt(self, *arguments: str) -> Run:
         return self.site.run(*arguments, playbook=_ADOPT)
@@ -44,16 +44,22 @@ class Held:
     foreign: list[Any]
 
 
-@pytest.fixture(scope="module", params=["standard", "fifo"])
-def adopting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopting]:
-    folder = tmp_path_factory.mktemp(f"adopt-{request.param}")
+@contextlib.contextmanager
+def _account(folder: Path) -> Iterator[Adopting]:
+    """Run an empty cloud with an inventory of its own for a while."""
     inventory = folder / "inventory"
     shutil.copytree(REPOSITORY / "inventories" / "local", inventory)
     with site(folder) as running:
         running.inventory = str(inventory)
-        fifo = request.param == "fifo"
-        old_stack.make(running, fifo=fifo)
-        yield Adopting(running, inventory / "group_vars" / "all" / "adopted.yml", fifo)
+        yield Adopting(running, inventory / "group_vars" / "all" / "adopted.yml")
+
+
+@pytest.fixture(scope="module")
+def adopting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adopting]:
+    """Return an account with the old stack and its standard queues."""
+    with _account(tmp_path_factory.mktemp("adopt")) as account:
+        old_stack.make(account.site, fifo=False)
+        yield account
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +151,16 @@ def test_the_report_says_what_becomes_of_it(adopting: Adopting, adopted: Run) ->
         "  ECS service tamma-dev-audio-clean (no task): jobs need no service",
     ):
         assert line in adopted.output
-    queue = "SQS queue tamma-dev-jobs (0 messages): tamma-dev-jobs.fifo is made beside it, because a standard queue"
-    function = "Lambda function tamma-dev-trigger-clean: trigger-audio-clean is made beside it"
-    assert (queue in adopted.output, function in adopted.output) == (not adopting.fifo, not adopting.fifo)
-    assert ("\n  SQS queue tamma-dev-jobs.fifo\n" in adopted.output) is adopting.fifo
+    for words in (
+        "SQS queue tamma-dev-jobs (0 messages): tamma-dev-jobs.fifo is made beside it, because a standard queue",
+        "Lambda function tamma-dev-trigger-clean: trigger-audio-clean is made beside it",
+        "IAM role tamma-dev-lambda-trigger-ecs-role: tamma-dev-dispatcher-role is made beside it",
+    ):
+        assert words in adopted.output
+    assert "NAT gateway tamma-dev-vpc-us-east-1b\n" not in adopted.output, "There is one gateway alone."
     names = adopting.variables["naming_adopted_names"]
     assert names["private_route_tables"] == ["tamma-dev-vpc-private"] * 3
-    assert names.get("dispatcher_function") == (old_stack.FUNCTION if adopting.fifo else None)
+    assert "dispatcher_function" not in names
     assert adopting.variables["network_private_cidrs"] == list(old_stack.PRIVATE)
 
 
@@ -177,8 +186,9 @@ def test_the_preview_of_the_site_is_what_the_adoption_said(adopted: Run, preview
 def test_the_site_takes_it_over_and_makes_nothing_twice(adopting: Adopting, preview: Run, before: Held) -> None:
     run = adopting.site.converge()
     assert sorted(run.touched) == sorted(preview.touched)
-    held = _held(adopting.site)
-    assert held == before
+    assert _held(adopting.site) == before
+    parameter = adopting.site.aws("ssm").get_parameter(Name="/tamma/dev/supabase_url")["Parameter"]
+    assert (parameter["Type"], parameter["Version"]) == ("SecureString", 2), "It was made anew."
 
 
 def test_then_it_is_silent(adopting: Adopting) -> None:
@@ -206,4 +216,51 @@ def test_a_teardown_leaves_what_is_foreign(adopting: Adopting, before: Held) -> 
     assert held.foreign == before.foreign
     assert held.ids == {kind: [] for kind in held.ids}
     left = [url.rpartition("/")[2] for url in adopting.site.aws("sqs").list_queues().get("QueueUrls", [])]
-    assert sorted(left) == ([] if adopting.fifo else ["tamma-dev-jobs", "tamma-dev-jobs-dlq"])
+    assert sorted(left) == ["tamma-dev-jobs", "tamma-dev-jobs-dlq"]
+    functions = [one["FunctionName"] for one in adopting.site.aws("lambda").list_functions()["Functions"]]
+    assert functions == [old_stack.FUNCTION]
+
+
+def test_fifo_queues_and_what_reads_them_are_taken_over(tmp_path: Path) -> None:
+    with _account(tmp_path) as account:
+        old_stack.make(account.site, fifo=True)
+        before, role = _held(account.site), "tamma-dev-lambda-trigger-ecs-role"
+        adopted = account.adopt()
+        assert adopted.code == 0, adopted.output
+        assert "replaced: nothing\n" in adopted.output
+        names = account.variables["naming_adopted_names"]
+        assert (names["dispatcher_function"], names["dispatcher_role"]) == (old_stack.FUNCTION, role)
+        run = account.site.converge()
+        assert sorted(run.touched) == sorted(adopted.touched)
+        for taken in (("update", "SQS queue", "tamma-dev-jobs.fifo"), ("update", "Lambda function", old_stack.FUNCTION),
+                      ("update", "IAM role", role)):  # fmt: skip
+            assert taken in run.touched
+        assert _held(account.site) == before
+        (mapping,) = account.site.aws("lambda").list_event_source_mappings(
+            EventSourceArn="arn:aws:sqs:us-east-1:000000000000:tamma-dev-jobs.fifo"
+        )["EventSourceMappings"]
+        assert mapping["FunctionArn"].endswith(f"{old_stack.FUNCTION}:live")
+        assert account.site.converge().last_line == "No changes."
+        account.site.teardown()
+        assert _held(account.site).foreign == before.foreign
+        assert account.site.aws("sqs").list_queues().get("QueueUrls", []) == []
+
+
+def test_an_account_without_such_a_stack_and_one_with_two_networks_are_told(tmp_path: Path) -> None:
+    with _account(tmp_path) as account:
+        empty = account.adopt()
+        for _ in range(2):
+            named = [{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": old_stack.VPC}]}]
+            account.site.aws("ec2").create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=named)
+        two = account.adopt()
+        other = account.adopt("-e", "naming_account_id=111122223333")
+    said = [(run.code, [error["message"] for error in run.plan["errors"]]) for run in (empty, two, other)]
+    for (code, messages), words in zip(
+        said,
+        ("there is nothing to adopt", "2 VPCs are called tamma-dev-vpc", "the inventory names 111122223333"),
+        strict=True,
+    ):
+        assert code != 0
+        assert len(messages) == 1
+        assert words in messages[0]
+    assert not account.file.exists()

@@ -248,9 +248,10 @@ def converged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def reader(converged: Site) -> dict[str, str]:
-    """Create a user who may look at queues and nothing else; return the user's keys."""
+    """Create a user who may look at everything and change nothing; return the user's keys."""
     iam = converged.aws("iam")
-    allowed = {"Effect": "Allow", "Action": ["sqs:Get*", "sqs:List*"], "Resource": "*"}
+    looking = [f"*:{verb}*" for verb in ("Get", "List", "Describe")]
+    allowed = {"Effect": "Allow", "Action": looking, "Resource": "*"}
     iam.create_user(UserName="reader")
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     iam.put_user_policy(UserName="reader", PolicyName="look", PolicyDocument=policy)
