@@ -186,6 +186,7 @@ def _run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         pass_fds=[end.fileno() for end in child_ends],
+        pipesize=_CHUNK,  # four times Linux's default: both ends wake up a quarter as often
     )
     try:
         for end in child_ends:

@@ -16,6 +16,8 @@ _PROMINENT_DB = 9.0  # over the neighbourhood
 _LEAST_HARMONICS = 3
 _NOTCH_HZ = 1.2  # half width: as narrow as a block's length allows, so that voices keep their harmonics
 _NEIGHBOURS_HZ = 6.0
+_MEAN = np.full(48_000 // RATE, RATE / 48_000, np.float32)
+_SHAPE = np.hanning(WINDOW).astype(np.float32)
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,7 +40,7 @@ class HumEar:
 
     def take(self, samples: npt.NDArray[np.float32]) -> None:
         """Take mono samples at 48 kHz, a multiple of 12 of them."""
-        low = samples.reshape(-1, 48_000 // RATE).mean(1)  # what folds down is speech, which does not stand still
+        low = samples.reshape(-1, 48_000 // RATE) @ _MEAN  # what folds down is speech, which does not stand still
         self._waiting = np.concatenate([self._waiting, low])
         while len(self._waiting) >= WINDOW:
             if self._number % self._every == 0 and self._waiting[:WINDOW].any():
@@ -47,8 +49,9 @@ class HumEar:
             self._waiting = self._waiting[_HOP:]
 
     def _keep(self, samples: npt.NDArray[np.float32]) -> None:
-        spectrum = np.abs(np.fft.rfft(samples * np.hanning(WINDOW))) ** 2
-        self._kept.append((10 * np.log10(spectrum + 1e-12)).astype(np.float32))
+        spectrum = np.fft.rfft(samples * _SHAPE)
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        self._kept.append(10 * np.log10(power + np.float32(1e-12)))
         if len(self._kept) == _MOST_WINDOWS:
             self._kept = self._kept[::2]
             self._every *= 2

@@ -1,43 +1,27 @@
 """A look-ahead limiter on true peaks: gain per millisecond, smooth between them, no peak above the ceiling."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from tamma_worker.peaks import near_peaks
 from tamma_worker.stft import RATE, Samples
 
 STEP = RATE // 1000  # samples, 1 ms
 _AHEAD = 5  # steps over which the gain comes down, and goes up again
 _RELEASE = 15  # steps that it stays low at least: shorter ones distort bass, longer ones everything else
 CONTEXT = RATE // 10  # samples on either side of a stretch that its result depends on
-_TAPS, _PHASES = 24, 4  # ITU-R BS.1770-4, annex 2: four times oversampled
-_QUIET = 0.5  # sample peaks 6 dB under the ceiling cannot reach it between samples
-
-
-def _interpolators() -> npt.NDArray[np.float32]:
-    """Windowed sinc for the three positions between two samples, shape (3, taps)."""
-    place = np.arange(_TAPS) - _TAPS // 2 + 1
-    rows = []
-    for phase in range(1, _PHASES):
-        taps = np.sinc(place - phase / _PHASES) * np.kaiser(_TAPS, 6)
-        rows.append(taps / taps.sum())
-    return np.array(rows, np.float32)
-
-
-_BETWEEN = _interpolators()
+_QUIET = 0.6  # sample peaks 4.4 dB under the ceiling cannot reach it between samples in practice
 
 
 def step_peaks(samples: Samples, above: float) -> npt.NDArray[np.float32]:
     """Give the true peak (linear) of each millisecond, over channels; where sample peaks are under ``above``, those."""
     peaks = np.abs(samples).max(1).reshape(-1, STEP).max(1)
-    steps = np.flatnonzero(peaks > above)
-    if not len(steps):
-        return peaks
-    for channel in samples.T:
-        padded = np.pad(channel, _TAPS)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, STEP + _TAPS)[steps * STEP + _TAPS - _TAPS // 2 + 1]
-        for taps in _BETWEEN:
-            between = np.lib.stride_tricks.sliding_window_view(windows, _TAPS, axis=1)[:, :STEP] @ taps
-            peaks[steps] = np.maximum(peaks[steps], np.abs(between).max(1))
+    if peaks.max() > above:
+        for channel in samples.T:
+            places, values = near_peaks(channel, above)
+            np.maximum.at(peaks, places // STEP, values)
     return peaks
 
 
@@ -56,6 +40,16 @@ def limited(samples: Samples, ceiling: float) -> Samples:
     window = np.hanning(2 * _AHEAD + 1 + 2)[1:-1]
     smooth = np.convolve(np.pad(lowest, _AHEAD, mode="edge"), window / window.sum(), "valid")
     # linear between the middles of steps: both neighbours of a step had to be low enough, hence the step more above
-    places = np.arange(len(samples), dtype=np.float32)
-    gain = np.interp(places, np.arange(len(smooth)) * STEP + STEP / 2, smooth).astype(np.float32)
-    return samples * gain[:, None]
+    return samples * between(np.pad(smooth, 1, mode="edge"), STEP)[:, None]
+
+
+def between(values: npt.NDArray[Any], step: int) -> Samples:
+    """Interpolate from the middle of each step of ``step`` samples to the next; first and last only lend a slope."""
+    edges = np.asarray((values[:-1] + values[1:]) / 2, np.float32)[:, None]
+    middles = np.asarray(values[1:-1], np.float32)[:, None]
+    half = step // 2
+    ramp = ((np.arange(half, dtype=np.float32) + 0.5) / half)[None, :]
+    out = np.empty((len(values) - 2, step), np.float32)
+    out[:, :half] = edges[:-1] + (middles - edges[:-1]) * ramp
+    out[:, half:] = middles + (edges[1:] - middles) * ramp
+    return out.reshape(-1)

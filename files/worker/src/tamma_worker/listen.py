@@ -67,7 +67,7 @@ class Listener:
 
     def __init__(self, channels: int) -> None:
         self._channels = channels
-        self._rest = b""
+        self._rest = bytearray()
         self._energy = np.zeros(channels)
         self._mid = self._side = 0.0
         self._frames = 0
@@ -76,12 +76,11 @@ class Listener:
 
     def __call__(self, data: bytes) -> None:
         """Take bytes of float32 samples; up to 1.2 s wait for the next call."""
-        data = self._rest + data
+        self._rest += data
         quantum = 4 * self._channels * PIECE
-        whole = len(data) // quantum * quantum
-        self._rest = data[whole:]
-        for start in range(0, whole, quantum):
-            self._take(np.frombuffer(data[start : start + quantum], np.float32).reshape(-1, self._channels), PIECE)
+        while len(self._rest) >= quantum:
+            piece, self._rest = bytes(self._rest[:quantum]), self._rest[quantum:]
+            self._take(np.frombuffer(piece, np.float32).reshape(-1, self._channels), PIECE)
 
     def _take(self, samples: Samples, count: int) -> None:
         """Listen to a piece of which the first ``count`` frames count; the others are silence."""
@@ -107,7 +106,9 @@ class Listener:
     def heard(self, complaints: list[str]) -> Heard:
         """Close the books; call once, after the last bytes."""
         frame = 4 * self._channels
-        tail = np.frombuffer(self._rest[: len(self._rest) // frame * frame], np.float32).reshape(-1, self._channels)
+        tail = np.frombuffer(bytes(self._rest[: len(self._rest) // frame * frame]), np.float32).reshape(
+            -1, self._channels
+        )
         if len(tail):
             padded = np.zeros((PIECE, self._channels), np.float32)
             padded[: len(tail)] = tail

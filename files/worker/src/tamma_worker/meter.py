@@ -1,6 +1,7 @@
 """Loudness by ITU-R BS.1770-4 and EBU Tech 3342, and true peak, in numpy: constant work per second, little memory.
 
-The K-weighting is applied by overlap-save with the exact response of the standard's two biquads at 48 kHz.
+The energy of each frame is summed in the spectrum, weighted by the exact response of the standard's two biquads, so
+nothing has to be transformed back.
 """
 
 import math
@@ -9,14 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tamma_worker.peaks import near_peaks
 from tamma_worker.stft import RATE, Samples
 
 FRAME = RATE // 10  # samples, 100 ms: the step of BS.1770's gating blocks, and of everything that is kept per file
-PIECE = 12 * FRAME  # samples that are weighted at once
-_FFT = 1 << 16  # with what precedes the piece: the weighting's response lasts less than the 165 ms in between
-_HISTORY = _FFT - PIECE
-_OVERSAMPLED = 4  # BS.1770-4, annex 2
-_ENDS = 256 * _OVERSAMPLED
+PIECE = 12 * FRAME  # samples that are measured at once
+_WINDOW = 2 * FRAME  # its square overlaps to one, so all frames together hold exactly the energy of the signal
+_EITHER = FRAME // 2  # samples of the neighbours that a frame's window reaches into
 _INTERSAMPLE = 0.7  # a piece whose sample peak is 3 dB under the true peak so far cannot hold a higher one in practice
 _ABSOLUTE_LUFS, _RELATIVE_LU, _RANGE_RELATIVE_LU = -70.0, -10.0, -20.0
 
@@ -89,42 +89,57 @@ def k_response(size: int) -> npt.NDArray[np.complex64]:
     return np.asarray(shelf * highpass, np.complex64)
 
 
-_K = k_response(_FFT)
+def _weights() -> Floats:
+    """Weights of the real and imaginary parts of a frame's spectrum whose squares then add up to its mean square."""
+    power = np.square(np.abs(k_response(_WINDOW))) * 2 / (_WINDOW * FRAME)
+    power[-1] /= 2
+    return np.repeat(power, 2).astype(np.float32)
+
+
+_WEIGHTS = _weights()
+_SHAPE = np.sin(np.pi * (np.arange(_WINDOW) + 0.5) / _WINDOW).astype(np.float32)
 
 
 class Meter:
     """Takes samples at 48 kHz, shape (frames, channels), in pieces of any size."""
 
     def __init__(self, channels: int) -> None:
-        self._history = np.zeros((_HISTORY, channels), np.float32)
-        self._rest = np.zeros((0, channels), np.float32)
+        self._rest = np.zeros((_EITHER, channels), np.float32)  # from _EITHER ahead of the frame that comes next
+        self._waiting: list[Samples] = []
+        self._size = 0  # samples that wait
         self._energy = bytearray()  # float32 per 100 ms: 14 kB per hour
         self._peak = 0.0
 
     def take(self, samples: Samples) -> None:
         """Measure what is there; up to 1.2 s wait for the next call."""
-        self._rest = np.concatenate([self._rest, samples]) if len(self._rest) else samples
-        while len(self._rest) >= PIECE:
-            self._measure(self._rest[:PIECE], PIECE // FRAME)
+        self._waiting.append(samples)
+        self._size += len(samples)
+        if self._size < PIECE + FRAME:
+            return
+        self._rest = np.concatenate([self._rest, *self._waiting])
+        while len(self._rest) >= PIECE + FRAME:
+            self._measure(self._rest[: PIECE + FRAME], PIECE // FRAME)
             self._rest = self._rest[PIECE:]
+        self._waiting, self._size = [], 0
 
     def close(self) -> None:
         """Measure the rest; call once. A last frame shorter than 100 ms does not count for loudness."""
-        size = len(self._rest)
-        padded = np.zeros((PIECE, self._history.shape[1]), np.float32)
-        padded[:size] = self._rest
+        rest = np.concatenate([self._rest, *self._waiting])
+        size = len(rest) - _EITHER
+        padded = np.zeros(((-(-size // FRAME) + 1) * FRAME, rest.shape[1]), np.float32)
+        padded[: len(rest)] = rest
         self._measure(padded, size // FRAME)
 
-    def _measure(self, piece: Samples, frames: int) -> None:
-        block = np.concatenate([self._history, piece])
-        self._history = block[PIECE:]
-        energy = np.zeros(PIECE // FRAME, np.float32)
+    def _measure(self, block: Samples, frames: int) -> None:
+        """Measure a block of whole frames with half a frame on either side; the first ``frames`` count."""
+        energy = np.zeros(len(block) // FRAME - 1, np.float32)
         for channel in block.T:
-            spectrum = np.fft.rfft(channel)
-            weighted = np.fft.irfft(spectrum * _K, _FFT)[_HISTORY:].astype(np.float32, copy=False)
-            energy += np.square(weighted).reshape(-1, FRAME).mean(1)
-            if np.abs(channel).max() > self._peak * _INTERSAMPLE:
-                self._peak = max(self._peak, true_peak(channel, spectrum))
+            sound = np.ascontiguousarray(channel)
+            if len(energy):
+                cut = np.lib.stride_tricks.sliding_window_view(sound, _WINDOW)[::FRAME]
+                parts = np.fft.rfft(cut * _SHAPE, axis=1).view(np.float32)
+                energy += np.square(parts) @ _WEIGHTS
+            self._peak = max(self._peak, true_peak(sound, self._peak))
         self._energy += energy[:frames].tobytes()
 
     @property
@@ -139,11 +154,10 @@ class Meter:
         return Loudness(integrated(energy), loudness_range(energy), peak)
 
 
-def true_peak(samples: Samples, spectrum: npt.NDArray[np.complex64] | None = None) -> float:
-    """Largest absolute value at four times the rate (linear; BS.1770-4 annex 2, with an ideal interpolator).
-
-    The ends are left out: there the interpolator sees a step to the other end.
-    """
-    spectrum = np.fft.rfft(samples) if spectrum is None else spectrum
-    oversampled = np.fft.irfft(spectrum, len(samples) * _OVERSAMPLED)[_ENDS:-_ENDS]
-    return float(max(oversampled.max(), -oversampled.min())) * _OVERSAMPLED
+def true_peak(samples: Samples, known: float = 0.0) -> float:
+    """Largest absolute value at four times the rate (linear; BS.1770-4 annex 2) if it is above ``known``, else that."""
+    highest = float(np.abs(samples).max(initial=0.0))
+    if highest <= known * _INTERSAMPLE:
+        return known
+    _, peaks = near_peaks(samples, max(highest, known) * _INTERSAMPLE)
+    return max(known, float(peaks.max(initial=highest)))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tamma_worker import level
 from tamma_worker.chain import Plan
 from tamma_worker.content import Content, content_of
-from tamma_worker.limit import CONTEXT, limited
+from tamma_worker.limit import CONTEXT, between, limited
 from tamma_worker.meter import FRAME, Meter, integrated
 from tamma_worker.presets import Preset
 from tamma_worker.process import Processed, processors
@@ -173,5 +173,4 @@ class Mix:
 def _per_sample(values: Floats, first: int, size: int) -> Samples:
     """Interpolate values per record between the records' middles; shape (frames, 1)."""
     places = np.clip(np.arange(first - 1, first + size + 1), 0, len(values) - 1)
-    at = np.arange(size * FRAME, dtype=np.float64) / FRAME + 0.5
-    return np.interp(at, np.arange(size + 2, dtype=np.float64), values[places]).astype(np.float32)[:, None]
+    return between(values[places], FRAME)[:, None]
