@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible.module_utils
+from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,13 @@ class LookupModule(LookupBase):
         figures = load_figures()
         job = Job(figures, replace(stack, variables={**stack.variables, **own}), figures.job["audio_minutes"].value)
         region = str(self._templar.template(given.get("naming_region", _PRICED_REGION)))
-        return list(lines(job, region))
+        try:
+            return list(lines(job, region))
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+            raise AnsibleError(
+                "The costs cannot be estimated: an input of network, compute, dispatch or storage has a value that it "
+                "may not have; make plan names it."
+            ) from None
 
 
 def lines(job: Any, region: str) -> Iterator[str]:

@@ -48,6 +48,20 @@ def test_what_the_inventory_sets_changes_the_costs(empty: Site) -> None:
     assert per_zone - none == pytest.approx(3 * (single - none), abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("playbook", "sentence"),
+    [
+        (_PREFLIGHT, "The costs cannot be estimated: an input of network, compute, dispatch or storage has a value"),
+        ("site.yml", "value of network_nat must be one of: none, single, per_az, got: double"),
+    ],
+)
+def test_a_value_that_does_not_exist_is_named(empty: Site, playbook: str, sentence: str) -> None:
+    run = empty.run("--check", "-e", "network_nat=double", playbook=playbook)
+    assert run.code != 0
+    assert sentence in " ".join(run.output.split())
+    assert "Traceback" not in run.output
+
+
 @pytest.mark.parametrize("arguments", [(), ("--check",)], ids=["run", "check"])
 @pytest.mark.parametrize("playbook", [_PREFLIGHT, "site.yml"])
 @pytest.mark.parametrize(
