@@ -1,5 +1,10 @@
-"""Measures of quality, each from its public package."""
+"""Lines of the result, and measures of quality, each from its public package."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +16,30 @@ from speechmos import dnsmos
 from benchmarks.audio.speech import RATE, Floats
 
 _LOW = 16_000  # Hz: what PESQ-WB (ITU-T P.862.2) and DNSMOS are defined for
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the result: what was measured, the value, and what it must be at least or at most."""
+
+    what: str
+    value: float
+    must: float | None = None
+    at_least: bool = True
+
+    def verdict(self) -> str:
+        """Say whether it is as required."""
+        if self.must is None:
+            return ""
+        good = self.value >= self.must if self.at_least else self.value <= self.must
+        return "ok" if good else "MISSED"
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """Give a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bench-audio-") as folder:
+        yield Path(folder)
 
 
 def low(sound: Floats) -> Floats:

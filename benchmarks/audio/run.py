@@ -4,55 +4,23 @@ Everything is made from ``--seed``; ``--only noise,music,…`` picks parts, ``--
 """
 
 import argparse
-import os
-import resource
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pyloudnorm
 import soundfile
-from tamma_worker import binaries
 from tamma_worker.clean import clean
 from tamma_worker.control import Control
 from tamma_worker.presets import Preset, preset
 
-from benchmarks.audio import noises
-from benchmarks.audio.metrics import si_sdr, speech_scores
+from benchmarks.audio import noises, spending
+from benchmarks.audio.metrics import Row, si_sdr, speech_scores, workspace
+from benchmarks.audio.seams import seams
 from benchmarks.audio.speech import RATE, Floats, clips, decode
 
 _SNRS = (0.0, 10.0)  # dB
 _SPEAKERS_DB = 18.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the result: what was measured, the value, and what it must be at least or at most."""
-
-    what: str
-    value: float
-    must: float | None = None
-    at_least: bool = True
-
-    def verdict(self) -> str:
-        """Say whether it is as required."""
-        if self.must is None:
-            return ""
-        good = self.value >= self.must if self.at_least else self.value <= self.must
-        return "ok" if good else "MISSED"
-
-
-@contextmanager
-def workspace() -> Iterator[Path]:
-    """Give a folder that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="bench-audio-") as folder:
-        yield Path(folder)
 
 
 def cleaned(sound: Floats, chosen: Preset, name: str = "wav") -> Floats:
@@ -169,72 +137,30 @@ def _true_peak(sound: Floats) -> float:
     return float(20 * np.log10(np.abs(np.fft.irfft(spectrum, len(sound) * 8)).max() * 8))
 
 
-def cost(options: argparse.Namespace) -> Iterator[Row]:
-    """Measure CPU, wall and memory for a long mono MP3, beside ffmpeg-normalize on the same file."""
-    with workspace() as folder:
-        talk = folder / "talk.mp3"
-        _long_talk(talk, options)
-        worker = [sys.executable, "-m", "tamma_worker", "clean", str(talk), str(folder / "out")]
-        ours, peak, both = _timed(worker)
-        yield Row(f"chain, {options.minutes} min of mono MP3: CPU s", ours)
-        yield Row("chain: peak memory, MB", peak, 450.0, at_least=False)
-        yield Row("chain: wall s, all processors", both)
-        _, _, alone = _timed(["/usr/bin/taskset", "-c", "0", *worker])
-        yield Row("chain: wall on all processors against one", both / alone, 0.6, at_least=False)
-        normalize = [
-            str(Path(sys.executable).parent / "ffmpeg-normalize"),
-            str(talk),
-            "-o",
-            str(folder / "n.m4a"),
-            "-f",
-        ]
-        theirs, _, _ = _timed([*normalize, "-c:a", "aac", "-t", "-16", "-ar", "48000"])
-        yield Row("ffmpeg-normalize, loudness only: CPU s", theirs)
-        yield Row("chain against ffmpeg-normalize, CPU", ours / theirs, 0.7, at_least=False)
-
-
-def _long_talk(target: Path, options: argparse.Namespace) -> None:
-    pieces = [np.concatenate([clip.sound, np.zeros(RATE // 2)]) for clip in clips(20, options.seed + 4)]
-    minute = np.resize(np.concatenate(pieces), 60 * RATE) * 0.5
-    minute += noises.pink(len(minute), np.random.default_rng(options.seed)) * 0.001
-    command = [binaries.ffmpeg(), "-y", "-v", "error", "-f", "f32le", "-ar", str(RATE), "-ac", "1", "-i", "-"]
-    encoder = subprocess.Popen([*command, "-b:a", "128k", str(target)], stdin=subprocess.PIPE)
-    assert encoder.stdin is not None  # noqa: S101 (PIPE)
-    for _ in range(options.minutes):
-        encoder.stdin.write(minute.astype(np.float32).tobytes())
-    encoder.stdin.close()
-    encoder.wait()
-
-
-def _timed(command: list[str]) -> tuple[float, float, float]:
-    """Run a command; CPU seconds of it and its children, largest resident size in MB, wall seconds."""
-    environment = {**os.environ, "FFMPEG_PATH": binaries.ffmpeg()}
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    _, status, own = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{command[0]} failed")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return used, own.ru_maxrss / 1024, time.monotonic() - start
-
-
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "noise": noise,
     "clean": clean_speech,
     "music": music,
     "speakers": speakers,
     "loudness": loudness,
-    "cost": cost,
+    "seams": seams,
+    "cost": spending.cost,
+    "stages": spending.stages,
+    "memory": spending.memory,
+    "start": spending.start,
 }
 
 
 def main() -> None:
     """Print one line per measurement as it is made."""
     parser = argparse.ArgumentParser(prog="make bench-audio")
-    parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
+    parser.add_argument(
+        "--only", default="clean,noise,music,speakers,loudness,seams,cost", help=f"some of {','.join(PARTS)}"
+    )
     parser.add_argument("--clips", type=int, default=8, help="utterances, or pieces of music, per part")
     parser.add_argument("--minutes", type=int, default=60, help="length of the file that cost is measured on")
+    parser.add_argument("--hours", type=float, default=10, help="length of the longest file that memory is measured on")
+    parser.add_argument("--runs", type=int, default=1, help="of which the cheapest counts")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print(f"{'what':<48} {'value':>9} {'must':>9}")

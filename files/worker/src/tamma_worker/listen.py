@@ -19,6 +19,7 @@ from tamma_worker.meter import FRAME, PIECE, Loudness, Meter
 from tamma_worker.probe import NOT_MEDIA
 from tamma_worker.spectrogram import Spectrogram
 from tamma_worker.stft import RATE, Samples
+from tamma_worker.store import Store
 
 PIXEL = RATE // 50  # samples, 20 ms: the step of the waveform's peaks
 _DIGITAL_SILENCE_DB = -90.0  # quieter than any microphone: edited pauses, not room noise
@@ -65,8 +66,8 @@ class Heard:
 class Listener:
     """Takes interleaved float samples at 48 kHz in pieces of any size."""
 
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
+    def __init__(self, channels: int, keep: Store | None = None) -> None:
+        self._channels, self._keep = channels, keep
         self._rest = bytearray()
         self._energy = np.zeros(channels)
         self._mid = self._side = 0.0
@@ -87,6 +88,8 @@ class Listener:
         if not np.isfinite(samples).all():  # one NaN of a float file must not poison every sum after it
             samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
         squares = np.square(samples)
+        if self._keep is not None:
+            self._keep.write(self._frames // FRAME, samples[:count])
         self._frames += count
         self._energy += squares.sum(0, dtype=np.float64)
         mid = samples.mean(1)
@@ -138,13 +141,14 @@ def listen(
     control: Control,
     report: Callable[[float], None],
     max_seconds: float,
+    keep: Store | None = None,
 ) -> Heard:
     """Decode audio stream number ``stream`` of the file once, folded to at most two channels, and listen.
 
-    ``report`` gets seconds. Decoding ends one second past ``max_seconds``: the caller sees by the duration that there
-    is more. Raises BadInputError when not one sample can be decoded.
+    What is decoded is kept in ``keep``. ``report`` gets seconds. Decoding ends one second past ``max_seconds``: the
+    caller sees by the duration that there is more. Raises BadInputError when not one sample can be decoded.
     """
-    listener = Listener(min(channels, 2))
+    listener = Listener(min(channels, 2), keep)
     outcome = decode(path, stream, channels, control=control, report=report, max_seconds=max_seconds, samples=listener)
     heard = listener.heard(outcome.stderr)
     if heard.frames == 0:

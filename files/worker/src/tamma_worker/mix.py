@@ -84,7 +84,7 @@ class Mix:
         near = self.content.keep[max(0, first - 1) : first + size + 1]
         if not near.any():
             return clean
-        raw = self.processed.raw.read(first, size)
+        raw = self.processed.raw(first, size)
         return clean + (raw - clean) * _per_sample(self.content.keep, first, size)
 
     def chosen(self, preset: Preset) -> Final:

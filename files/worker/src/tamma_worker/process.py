@@ -1,70 +1,57 @@
-"""The heavy pass: the decoded recording in overlapping blocks, side by side on all processors, into a store.
+"""The heavy pass: from the decoded recording on disk to the processed one, stretches side by side on all processors.
 
-Blocks lie on a fixed grid and know nothing of each other, so the result is the same however many processors work on
-it; where two meet they are cross-faded.
+Where stretches begin depends on the recording's length alone, so the result is the same however many processors work.
 """
 
 import ctypes
 import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from tamma_worker import deess, denoise
 from tamma_worker.chain import Plan
 from tamma_worker.control import Control
-from tamma_worker.hum import Hum, comb
+from tamma_worker.filters import filtered, undenoised
+from tamma_worker.lanes import Lane, Lanes
 from tamma_worker.meter import FRAME, Meter
-from tamma_worker.stft import HOP, RATE, Samples, Spectrum, analyse, synthesise
 from tamma_worker.store import Store
 
-BODY = 60 * FRAME  # 6 s: longer blocks warm up less often, shorter ones need less memory
-BEFORE = 12 * FRAME  # 1.2 s: what the network needs to forget how it began, and the notches to settle
-AFTER = 3 * FRAME  # 0.3 s: what the notches and the network look ahead
-FADE = 2 * FRAME  # on either side of a seam
-_PADDING = 3 * FRAME
-_DC_HZ = 12.0  # below the lowest note
-_PER_FRAME = FRAME // HOP
-_SPEECH_BINS = slice(2, 160)  # 100 Hz to 8 kHz: where speech is looked for
+_LANES = 2  # stretches that share one run of the network: two cost a third more than one
+_MOST_LANES = 4  # stretches of a recording: each but the first costs the time of its warm-up
+_SHORTEST = 750  # records, 75 s, of a stretch: shorter ones would gain less than that
+_BLOCK = 60  # records that are judged, or only filtered, at once
 _WORTH_KEEPING = 0.05  # -13 dB: a stretch of which the denoiser leaves less might be music, see content.py
-_STRETCH = 25  # frames of such a stretch
+_WINDOW = 25  # records of such a stretch
 _POLL_SECONDS = 0.25
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 Floats = npt.NDArray[np.float32]
-Filters = tuple[float, Hum | None, float]  # high-pass in Hz, hum, gain in dB
+Tell = Callable[[int], None]
 
 
 @dataclass
 class Processed:
-    """The store of the processed sound, that of the undenoised sound where it may be wanted, and values per 100 ms."""
+    """The stores of the processed and of the decoded sound, how the latter is filtered, and values per 100 ms."""
 
     clean: Store
-    raw: Store
+    source: Store
+    plan: Plan
     frames: int = 0  # at 48 kHz
     energy: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # K-weighted, of the clean sound
     raw_energy: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # the same of the undenoised one
     before: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # in the speech band, to the denoiser
     after: Floats = field(default_factory=lambda: np.zeros(0, np.float32))  # from the denoiser
-    has_raw: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    has_raw: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))  # may be wanted undenoised
 
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """The result of one block: samples from FADE before its body to FADE after it, and values per 100 ms of it.
-
-    The first block has nothing before its body.
-    """
-
-    clean: Samples
-    raw: Samples | None
-    before: Floats
-    after: Floats
+    def raw(self, first: int, count: int) -> Floats:
+        """Give records of the undenoised sound."""
+        return undenoised(self.source, self.plan, first, count)
 
 
 def processors() -> int:
@@ -90,195 +77,98 @@ def reuse_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 256 << 20)
 
 
-class Processor:
-    """Takes interleaved float samples at 48 kHz in pieces of any size."""
-
-    def __init__(self, plan: Plan, channels: int, folder: Path, control: Control) -> None:
-        self._plan, self._channels, self._control = plan, channels, control
-        self.result = Processed(Store(folder / "clean", plan.channels), Store(folder / "raw", plan.channels))
-        self._buffer = np.zeros((0, channels), np.float32)  # from BEFORE ahead of the next block's body, or the start
-        self._rest = b""
-        self._total = 0
-        reuse_memory()
-        self._workers = processors()
-        self._pool = ThreadPoolExecutor(self._workers)
-        self._running: deque[Future[_Block]] = deque()
-        self._writer = _Writer(self.result, plan.channels)
-        self._lead = 0  # samples of the buffer ahead of that body
-
-    def __call__(self, data: bytes) -> None:
-        """Take bytes of float32 samples; returns when there is room for more."""
-        data = self._rest + data
-        whole = len(data) // (4 * self._channels) * 4 * self._channels
-        self._rest = data[whole:]
-        samples = np.frombuffer(data[:whole], np.float32).reshape(-1, self._channels)
-        self._total += len(samples)
-        self._buffer = np.concatenate([self._buffer, samples])
-        while len(self._buffer) >= self._lead + BODY + AFTER:
-            self._start(self._buffer[: self._lead + BODY + AFTER])
-
-    def finish(self) -> Processed:
-        """Process the rest and close the books; call once."""
-        with self._pool:
-            while len(self._buffer) > self._lead:
-                size = min(BODY, -(-(len(self._buffer) - self._lead) // FRAME) * FRAME) + self._lead + AFTER
-                self._start(np.pad(self._buffer, ((0, max(0, size - len(self._buffer))), (0, 0)))[:size])
-            while self._running:
-                self._collect()
-        self._writer.close(self._total)
-        return self.result
-
-    def stop(self) -> None:
-        """Forget what was not begun."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _start(self, block: Samples) -> None:
-        """Hand over a block: what leads to its body, the body, and AFTER."""
-        while len(self._running) > self._workers:
-            self._collect()
-        self._running.append(self._pool.submit(_work, block, self._lead, self._plan))
-        self._buffer = self._buffer[self._lead + BODY - BEFORE :]
-        self._lead = min(BEFORE, len(self._buffer))
-
-    def _collect(self) -> None:
-        future = self._running.popleft()
-        while not wait([future], _POLL_SECONDS).done:
-            self._control.check()
-        self._writer.take(future.result())
+def process(empty: Processed, control: Control, report: Callable[[float], None]) -> Processed:
+    """Fill in what is empty from the source; ``report`` gets the share that is done."""
+    reuse_memory()
+    work = _Work(empty, -(-empty.frames // FRAME))
+    tasks = work.lanes() if empty.plan.denoise_db or empty.plan.deess_db else work.blocks()
+    _side_by_side(tasks, work.records, control, report)
+    work.judge()
+    return work.result
 
 
-class _Writer:
-    """Joins blocks in order."""
+def _side_by_side(
+    tasks: list[Callable[[Tell], None]], total: int, control: Control, report: Callable[[float], None]
+) -> None:
+    """Run the tasks on all processors; the first error, or reason to stop, ends them all."""
+    done = 0
 
-    def __init__(self, result: Processed, channels: int) -> None:
-        self._result, self._record = result, 0  # the record that comes next
-        self._meter = Meter(channels)
-        self._tail: Samples | None = None
-        self._before, self._after, self._has_raw = bytearray(), bytearray(), bytearray()
-        self._raw_energy = bytearray()
-        rise = (np.arange(2 * FADE, dtype=np.float32) + 0.5) / (2 * FADE)
-        self._rise = rise[:, None]
+    def tell(records: int) -> None:
+        nonlocal done
+        done += records
+        control.check()
 
-    def take(self, block: _Block) -> None:
-        """Write a block but for its last 2 FADE, which wait for the next one."""
-        clean = block.clean
-        if self._tail is not None:
-            clean[: 2 * FADE] = self._tail + (clean[: 2 * FADE] - self._tail) * self._rise
-        self._tail = clean[-2 * FADE :]
-        if block.raw is not None:  # the same samples in both neighbours: no fade is needed
-            self._result.raw.write(self._record, block.raw)
-        self._raw_energy += _weighted(block).tobytes()
-        self._write(clean[: -2 * FADE])
-        self._before += block.before.tobytes()
-        self._after += block.after.tobytes()
-        self._has_raw += bytes([block.raw is not None]) * len(block.before)
-
-    def _write(self, samples: Samples) -> None:
-        self._result.clean.write(self._record, samples)
-        self._record += len(samples) // FRAME
-        self._meter.take(samples)
-
-    def close(self, total: int) -> None:
-        """Write what waits; ``total`` is the length in samples."""
-        if self._tail is not None:
-            self._write(self._tail)
-        self._meter.close()
-        records = -(-total // FRAME)
-        self._result.frames = total
-        self._result.energy = self._meter.energy[:records]
-        self._result.raw_energy = np.frombuffer(bytes(self._raw_energy), np.float32)[: len(self._result.energy)]
-        self._result.before = np.frombuffer(bytes(self._before), np.float32)[:records]
-        self._result.after = np.frombuffer(bytes(self._after), np.float32)[:records]
-        self._result.has_raw = np.frombuffer(bytes(self._has_raw), np.bool_)[:records]
+    with ThreadPoolExecutor(processors()) as pool:
+        waiting = {pool.submit(task, tell) for task in tasks}
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, _POLL_SECONDS, FIRST_EXCEPTION)
+                report(min(1.0, done / max(1, total)))
+                for future in finished:
+                    future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-def _weighted(block: _Block) -> Floats:
-    """K-weighted energy per 100 ms of the body of a block's undenoised sound, zero where it is not kept."""
-    count = len(block.before)
-    if block.raw is None:
-        return np.zeros(count, np.float32)
-    meter = Meter(block.raw.shape[1])
-    meter.take(block.raw)
+class _Work:
+    """Tasks that together fill in the result."""
+
+    def __init__(self, result: Processed, records: int) -> None:
+        self.result, self.records = result, records
+        for name in ("energy", "raw_energy", "before", "after"):
+            setattr(result, name, np.zeros(records, np.float32))
+        result.has_raw = np.zeros(records, np.bool_)
+
+    def lanes(self) -> list[Callable[[Tell], None]]:
+        """Cut the recording into stretches, as many as are long enough; neighbours advance together."""
+        count = min(_MOST_LANES, self.records // _SHORTEST // _LANES * _LANES) or 1
+        edges = [round(self.records * number / count) for number in range(count + 1)]
+        target, channels = self.result.clean, self.result.plan.channels
+        lanes = [Lane(start, end, target, channels) for start, end in pairwise(edges)]
+        groups = [lanes[first : first + _LANES] for first in range(0, count, _LANES)]
+        return [partial(self._run, group) for group in groups if self.records]
+
+    def _run(self, group: list[Lane], tell: Tell) -> None:
+        Lanes(self.result.plan, self.result.source, group).run(lambda records: tell(records * len(group)))
+        for lane in group:
+            place, result = slice(lane.start, lane.end), self.result
+            result.energy[place], result.before[place], result.after[place] = lane.close()
+
+    def blocks(self) -> list[Callable[[Tell], None]]:
+        """Only filter."""
+        starts = range(0, self.records, _BLOCK)
+        return [partial(self._filter, first, min(_BLOCK, self.records - first)) for first in starts]
+
+    def _filter(self, first: int, count: int, tell: Tell) -> None:
+        result, place = self.result, slice(first, first + count)
+        sound = filtered(result.source, result.plan, first - 1, count + 2)
+        inside = sound[FRAME:-FRAME]
+        result.clean.write(first, inside)
+        result.energy[place] = _energy(sound, count)
+        level = np.square(inside).reshape(-1, FRAME * result.plan.channels).mean(1)
+        result.before[place] = result.after[place] = level
+        tell(count)
+
+    def judge(self) -> None:
+        """Find blocks that may be wanted undenoised: where nearly everything was taken away for seconds."""
+        result = self.result
+        for first in range(0, self.records, _BLOCK):
+            place = slice(first, min(self.records, first + _BLOCK))
+            if _loses_much(result.before[place], result.after[place]):
+                count = place.stop - first
+                result.has_raw[place] = True
+                result.raw_energy[place] = _energy(result.raw(first - 1, count + 2), count)
+
+
+def _energy(sound: Floats, count: int) -> Floats:
+    """K-weighted energy per record of sound that has a record more at both ends."""
+    meter = Meter(sound.shape[1])
+    meter.take(sound)
     meter.close()
-    lead = len(block.raw) // FRAME - count - FADE // FRAME
-    return meter.energy[lead : lead + count]
-
-
-@lru_cache(maxsize=4)
-def _response(plan: Filters, size: int) -> Floats | None:
-    """Gain per bin of a spectrum of ``size`` samples: high-pass, notches, nominal gain; None if nothing is to be done.
-
-    The high-pass is that of a second-order Butterworth run forwards and backwards: no phase, so that music keeps its
-    shape.
-    """
-    highpass_hz, hum, gain_db = plan
-    if not (highpass_hz or hum or gain_db):
-        return None
-    hertz = np.fft.rfftfreq(size, 1 / RATE)
-    gain = np.full(len(hertz), 10 ** (gain_db / 20))
-    if highpass_hz:
-        gain *= hertz**4 / (hertz**4 + highpass_hz**4)
-    if hum:
-        gain *= comb(hertz, hum)
-    return gain.astype(np.float32)
-
-
-def _filtered(block: Samples, plan: Plan, highpass_hz: float) -> Samples:
-    """Route and filter a block; it is padded, because a spectrum's end is its beginning's neighbour."""
-    routed = np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0) @ np.array(plan.route, np.float32).T
-    size = len(block) + _PADDING
-    response = _response((highpass_hz, plan.hum, plan.pre_gain_db), size)
-    if response is None:
-        return routed
-    channels = [np.fft.irfft(np.fft.rfft(channel, size) * response, size)[: len(block)] for channel in routed.T]
-    return np.asarray(np.stack(channels, axis=1), np.float32)
-
-
-def _work(block: Samples, lead: int, plan: Plan) -> _Block:
-    """Process one block; runs beside others."""
-    original, block = block, _filtered(block, plan, plan.highpass_hz)
-    end = len(block) - AFTER
-    whole = slice(max(0, lead - FADE), end + FADE)
-    inside = slice(lead // FRAME, end // FRAME)
-    if not (plan.denoise_db or plan.deess_db):
-        level = np.asarray(np.square(block).reshape(-1, FRAME * block.shape[1]).mean(1), np.float32)[inside]
-        return _Block(block[whole].copy(), None, level, level)
-    clean, before, after = _denoised([analyse(channel) for channel in block.T], plan)
-    if plan.deess_db:
-        clean = deess.softened(clean, plan.deess_db)
-    out = np.stack([synthesise(spectrum)[whole] for spectrum in clean], axis=1)
-    raw = None
-    if _loses_much(before, after):  # music has its lowest notes where speech has rumble
-        raw = _filtered(original, plan, min(plan.highpass_hz, _DC_HZ))[whole]
-    return _Block(out, raw, before[inside], after[inside])
-
-
-def _denoised(noisy: list[Spectrum], plan: Plan) -> tuple[list[Spectrum], Floats, Floats]:
-    """Give the spectra after the denoiser, and the power before and after it per 100 ms."""
-    before = np.sum([_power(spectrum) for spectrum in noisy], axis=0)
-    if not plan.denoise_db:
-        return noisy, before, before
-    left = np.float32(10 ** (-plan.denoise_db / 20))  # of the noise
-    if plan.one_mask:
-        middle = noisy[0] + noisy[1]
-        speech = denoise.spared(middle, *denoise.enhance(middle))
-        mask = speech * middle.conj() / (np.square(np.abs(middle)) + np.float32(1e-12))
-        mask /= np.maximum(1, np.abs(mask))
-        found = [spectrum * mask for spectrum in noisy]
-    else:
-        found = [denoise.spared(spectrum, *denoise.enhance(spectrum)) for spectrum in noisy]
-    after = np.sum([_power(spectrum) for spectrum in found], axis=0)
-    clean = [speech + left * (spectrum - speech) for speech, spectrum in zip(found, noisy, strict=True)]
-    return clean, before, after
-
-
-def _power(spectrum: Spectrum) -> Floats:
-    band = spectrum[:-1, _SPEECH_BINS]
-    power = np.square(band.real) + np.square(band.imag)
-    return np.asarray(power.sum(1).reshape(-1, _PER_FRAME).mean(1), np.float32)
+    return meter.energy[1 : 1 + count]
 
 
 def _loses_much(before: Floats, after: Floats) -> bool:
-    """Tell whether the denoiser takes nearly everything away for seconds somewhere in the block."""
-    ones = np.ones(min(_STRETCH, len(before)))
+    ones = np.ones(min(_WINDOW, len(before)))
     return bool((np.convolve(after, ones, "valid") < _WORTH_KEEPING * np.convolve(before, ones, "valid")).any())

@@ -23,13 +23,23 @@ def analyse(samples: Samples) -> Spectrum:
 
     Half a frame of silence is assumed on either side, so that frame ``t`` is centred on sample ``t * HOP``.
     """
-    padded = np.concatenate([np.zeros(HOP, np.float32), samples, np.zeros(HOP, np.float32)])
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP]
-    return np.fft.rfft(frames * WINDOW, axis=1).astype(np.complex64, copy=False)
+    return frames(np.concatenate([np.zeros(HOP, np.float32), samples, np.zeros(HOP, np.float32)]))
+
+
+def frames(samples: Samples) -> Spectrum:
+    """Give the spectra of the frames within ``samples``, the first of which is centred on sample ``HOP``."""
+    cut = np.lib.stride_tricks.sliding_window_view(samples, FFT)[::HOP]
+    return np.fft.rfft(cut * WINDOW, axis=1).astype(np.complex64, copy=False)
+
+
+def halves(spectrum: Spectrum) -> Samples:
+    """Give each frame's part in the signal, shape (frames, FFT): the second half adds to the next one's first."""
+    parts = np.fft.irfft(spectrum, FFT, axis=1).astype(np.float32, copy=False)
+    parts *= WINDOW
+    return parts
 
 
 def synthesise(spectrum: Spectrum) -> Samples:
     """Undo ``analyse``."""
-    frames = np.fft.irfft(spectrum, FFT, axis=1).astype(np.float32, copy=False)
-    frames *= WINDOW
-    return (frames[:-1, HOP:] + frames[1:, :HOP]).reshape(-1)
+    parts = halves(spectrum)
+    return (parts[:-1, HOP:] + parts[1:, :HOP]).reshape(-1)
