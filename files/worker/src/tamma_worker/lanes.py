@@ -18,7 +18,7 @@ from tamma_worker.stft import BINS, FFT, HOP, Samples, Spectrum, frames, halves
 from tamma_worker.store import Store
 
 WARM_UP = 400  # records of 100 ms
-_PIECE = 30  # records that are processed at once
+_PIECE = 60  # records that are processed at once: with what the filters need around them, a good size of FFT
 _PER_RECORD = FRAME // HOP
 _LATER = max(denoise.LATER, deess.LATER)  # frames that have to be known before a frame is decided on
 _EARLIER = max(denoise.EARLIER, deess.EARLIER)
