@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +25,15 @@ from tamma_worker import clean, control, presets
 recording, folder = map(Path, sys.argv[1:])
 folder.mkdir(exist_ok=True)
 clean.clean(recording, folder, presets.preset("podcast", {"denoise_db": 0}), control.Control())
+"""
+# A process between: Linux counts the memory of the one that starts a command as if it were the command's.
+_WATCH = """
+import os, subprocess, sys, time
+begun, nowhere = time.monotonic(), subprocess.DEVNULL
+process = subprocess.Popen(sys.argv[1:], stdout=nowhere, stderr=nowhere)
+_, status, own = os.wait4(process.pid, 0)
+print(own.ru_utime + own.ru_stime, own.ru_maxrss / 1024, time.monotonic() - begun)
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
 """
 _PLAIN = [sys.executable, "-c", _WITHOUT]
 
@@ -112,13 +120,12 @@ def long_talk(target: Path, minutes: int, seed: int) -> None:
 
 
 def timed(command: list[str]) -> tuple[float, float, float]:
-    """Run a command; CPU seconds of it and its children, largest resident size in MB, wall seconds."""
+    """Run a command; CPU seconds of it and its children, resident size in MB of the largest, wall seconds."""
     environment = {**os.environ, "FFMPEG_PATH": binaries.ffmpeg()}
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    _, status, own = os.wait4(process.pid, 0)
-    if status:
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCH, *command], stdout=subprocess.PIPE, env=environment, check=False, text=True
+    )
+    if done.returncode:
         sys.exit(f"{command[0]} failed")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return used, own.ru_maxrss / 1024, time.monotonic() - begun
+    used, peak, wall = map(float, done.stdout.split())
+    return used, peak, wall

@@ -139,7 +139,8 @@ class TestProcess:
         assert np.array_equal(serial.energy, parallel.energy)
 
     def test_where_stretches_meet_nothing_can_be_heard(self, tmp_path: Path, monkeypatch: Any) -> None:
-        sound = np.tile(speech(24), 4)[:, None]  # 96 s: the second half begins 8 s after the first
+        sound = np.tile(speech(24), 4)[:, None]  # 96 s: the second half begins 8 s after the first,
+        monkeypatch.setattr(lanes, "WARM_UP", 400)  # which the usual minute would not leave room for
         plan = chain.Plan(((1.0,),), 3.0, 70.0, None, 60.0, 6.0)
         whole = processed(sound, plan, tmp_path)
         monkeypatch.setattr(process, "_SHORTEST", 480)

@@ -103,7 +103,8 @@ class Listener:
         ends = np.stack([blocks.min(1), blocks.max(1)], axis=1)
         self._pixels += np.clip(np.rint(ends * 127), -128, 127).astype(np.int8).tobytes()
         self._meter.take(samples[:count])
-        self._ear.take(mid)
+        if self._keep is not None:  # hum is looked for in what will be processed
+            self._ear.take(mid)
         self._spectrogram.take(mid, used)
 
     def heard(self, complaints: list[str]) -> Heard:

@@ -24,7 +24,7 @@ from tamma_worker.store import Store
 
 _LANES = 2  # stretches that share one run of the network: two cost a third more than one
 _MOST_LANES = 4  # stretches of a recording: each but the first costs the time of its warm-up
-_SHORTEST = 750  # records, 75 s, of a stretch: shorter ones would gain less than that
+_SHORTEST = 1000  # records, 100 s, of a stretch: shorter ones would gain less than that
 _BLOCK = 60  # records that are judged, or only filtered, at once
 _WORTH_KEEPING = 0.05  # -13 dB: a stretch of which the denoiser leaves less might be music, see content.py
 _WINDOW = 25  # records of such a stretch

@@ -33,13 +33,13 @@ class Store:
     def write(self, record: int, samples: Samples) -> None:
         """Put samples (frames, channels) at record number ``record``; the last record is filled up with silence."""
         count = -(-len(samples) // FRAME)
-        padded = np.zeros((count * FRAME, self._channels), np.float32)
-        padded[: len(samples)] = samples
+        padded = np.pad(samples, ((0, count * FRAME - len(samples)), (0, 0))) if len(samples) % FRAME else samples
         blocks = padded.reshape(count, FRAME, self._channels)
-        scale = np.maximum(np.abs(blocks).max((1, 2)), 1e-9) / 32767
+        flat = padded.reshape(count, -1)
+        scale = np.maximum(np.maximum(flat.max(1), -flat.min(1)), np.float32(1e-9)) / np.float32(32767)
         records = np.empty(count, self._kind)
         records["scale"] = scale
-        records["samples"] = np.rint(blocks / scale[:, None, None])
+        records["samples"] = np.rint(blocks * (1 / scale)[:, None, None])
         place = record * self._kind.itemsize
         left = memoryview(records.tobytes())
         while left:
