@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable
 from typing import Any
 
-from tests.e2e.site import Site
+from tests.e2e.used_stack import Account
 
 VPC = "tamma-dev-vpc"
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
@@ -29,22 +29,22 @@ _PAIRS = [{"Key": key, "Value": value} for key, value in TAGS.items()]
 _LOWER = [{"key": key, "value": value} for key, value in TAGS.items()]
 
 
-def make(site: Site, *, fifo: bool) -> None:
+def make(account: Account, *, fifo: bool) -> None:
     """Make all of it, with what its users have put into it."""
-    subnets, group = _network(site)
-    _data(site, fifo=fifo)
-    _identities(site)
-    _compute(site, subnets, group)
-    _function(site, fifo=fifo)
+    subnets, group = _network(account)
+    _data(account, fifo=fifo)
+    _identities(account)
+    _compute(account, subnets, group)
+    _function(account, fifo=fifo)
 
 
 def _spec(kind: str, name: str) -> list[dict[str, Any]]:
     return [{"ResourceType": kind, "Tags": [*_PAIRS, {"Key": "Name", "Value": name}]}]
 
 
-def _network(site: Site) -> tuple[list[str], str]:
+def _network(account: Account) -> tuple[list[str], str]:
     """Make what terraform-aws-modules/vpc makes with a single NAT gateway; return private subnets and the group."""
-    ec2 = site.aws("ec2")
+    ec2 = account.aws("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=_spec("vpc", VPC))["Vpc"]["VpcId"]
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
     gateway = ec2.create_internet_gateway(TagSpecifications=_spec("internet-gateway", VPC))["InternetGateway"]
@@ -93,8 +93,8 @@ def _default_parts(ec2: Any, vpc: str) -> None:
     ec2.create_tags(Resources=[main, acl, default], Tags=[*_PAIRS, {"Key": "Name", "Value": f"{VPC}-default"}])
 
 
-def _data(site: Site, *, fifo: bool) -> None:
-    s3, sqs, ssm = site.aws("s3"), site.aws("sqs"), site.aws("ssm")
+def _data(account: Account, *, fifo: bool) -> None:
+    s3, sqs, ssm = account.aws("s3"), account.aws("sqs"), account.aws("ssm")
     for bucket in BUCKETS:
         s3.create_bucket(Bucket=bucket)
         s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": _PAIRS})
@@ -104,13 +104,13 @@ def _data(site: Site, *, fifo: bool) -> None:
         sqs.create_queue(QueueName=f"{queue}{ending}", Attributes=attributes, tags=TAGS)
     for name in ("/tamma/dev/supabase_url", *FOREIGN_PARAMETERS):
         ssm.put_parameter(Name=name, Value="https://old.example.com", Type="SecureString", Tags=_PAIRS)
-    site.aws("ecr").create_repository(repositoryName=NAME, imageTagMutability="MUTABLE", tags=_PAIRS)
-    site.aws("logs").create_log_group(logGroupName="/ecs/audio-clean", tags=TAGS)
-    site.aws("logs").create_log_stream(logGroupName="/ecs/audio-clean", logStreamName="worker/1")
+    account.aws("ecr").create_repository(repositoryName=NAME, imageTagMutability="MUTABLE", tags=_PAIRS)
+    account.aws("logs").create_log_group(logGroupName="/ecs/audio-clean", tags=TAGS)
+    account.aws("logs").create_log_stream(logGroupName="/ecs/audio-clean", logStreamName="worker/1")
 
 
-def _identities(site: Site) -> None:
-    iam = site.aws("iam")
+def _identities(account: Account) -> None:
+    iam = account.aws("iam")
     for role, (service, managed) in ROLES.items():
         trust = [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]
         iam.create_role(RoleName=role, AssumeRolePolicyDocument=_policy(trust), Tags=_PAIRS)
@@ -125,8 +125,8 @@ def _policy(statements: Iterable[dict[str, Any]]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def _compute(site: Site, subnets: list[str], group: str) -> None:
-    ec2, ecs, scaling = site.aws("ec2"), site.aws("ecs"), site.aws("autoscaling")
+def _compute(account: Account, subnets: list[str], group: str) -> None:
+    ec2, ecs, scaling = account.aws("ec2"), account.aws("ecs"), account.aws("autoscaling")
     template = ec2.create_launch_template(
         LaunchTemplateName="tamma-dev-gpu-lt",
         LaunchTemplateData={
@@ -161,11 +161,11 @@ def _compute(site: Site, subnets: list[str], group: str) -> None:
     )  # fmt: skip
 
 
-def _function(site: Site, *, fifo: bool) -> None:
+def _function(account: Account, *, fifo: bool) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as content:
         content.writestr("index.py", "def handler(event, context):\n    raise RuntimeError('not yet')\n")
-    aws = site.aws("lambda")
+    aws = account.aws("lambda")
     aws.create_function(
         FunctionName=FUNCTION, Runtime="python3.12", Handler="index.handler", Code={"ZipFile": archive.getvalue()},
         Role=f"arn:aws:iam::{_ACCOUNT}:role/tamma-dev-lambda-trigger-ecs-role", Tags=TAGS,
@@ -173,4 +173,4 @@ def _function(site: Site, *, fifo: bool) -> None:
     queue = f"arn:aws:sqs:us-east-1:{_ACCOUNT}:tamma-dev-jobs{'.fifo' if fifo else ''}"
     aws.create_event_source_mapping(FunctionName=FUNCTION, EventSourceArn=queue, BatchSize=1, Enabled=False)
     # Lambda makes it with the first call.
-    site.aws("logs").create_log_group(logGroupName=f"/aws/lambda/{FUNCTION}")
+    account.aws("logs").create_log_group(logGroupName=f"/aws/lambda/{FUNCTION}")

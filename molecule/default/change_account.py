@@ -1,4 +1,4 @@
-"""Change the account of the running embedded cloud: `use_account.py others` or `use_account.py stack`."""
+"""Change the account of the running embedded cloud: `change_account.py others | used_stack | old_stack`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tamma_local.cloud import Cloud, running_cloud
 from tamma_local.layout import Layout
 
 from tests.conftest import aws_client
-from tests.e2e import used_stack
+from tests.e2e import old_stack, used_stack
 
 
 @dataclass
@@ -30,11 +30,13 @@ def main() -> int:
     match sys.argv[1:]:
         case ["others"]:
             used_stack.live_with_others(_Account(cloud))
-        case ["stack"]:
+        case ["used_stack"]:
             used_stack.use(_Account(cloud))
             used_stack.leave_jobs(_Account(cloud))
+        case ["old_stack"]:
+            old_stack.make(_Account(cloud), fifo=False)
         case _:
-            print(f"Usage: {sys.argv[0]} others | stack", file=sys.stderr)
+            print(f"Usage: {sys.argv[0]} others | used_stack | old_stack", file=sys.stderr)
             return 2
     return 0
 
