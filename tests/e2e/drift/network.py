@@ -103,7 +103,7 @@ MUTATIONS = {
         lambda aws: _tag(aws, vpc(aws), "Owner", "x"), "VPC", VPC, "tags.Owner", "x", None
     ),
     "VPC with another tag": Mutation(
-        lambda aws: _tag(aws, vpc(aws), "Project", "x"), "VPC", VPC, "tags.Project", "x", "tamma"
+        lambda aws: _tag(aws, vpc(aws), "Environment", "x"), "VPC", VPC, "tags.Environment", "x", "dev"
     ),
     "subnet with public addresses": Mutation(
         lambda aws: aws("ec2").modify_subnet_attribute(

@@ -292,10 +292,10 @@ MUTATIONS = {
         s3(
             "put_bucket_tagging",
             DERIVED,
-            Tagging={"TagSet": [{"Key": "Project", "Value": "x"}, {"Key": "Environment", "Value": "dev"}]},
+            Tagging={"TagSet": [{"Key": "Environment", "Value": "x"}, {"Key": "ManagedBy", "Value": "ansible"}]},
         ),
-        *(DERIVED, "tags.Project", "x", "tamma"),
-        also=(("tags.ManagedBy", None, "ansible"),),
+        *(DERIVED, "tags.Environment", "x", "dev"),
+        also=(("tags.Project", None, "tamma"),),
     ),
     "jobs visible too soon": _queue(queue(JOBS, VisibilityTimeout="0"), JOBS, "visibility_timeout", 0, 360),
     "jobs forgotten": _queue(queue(JOBS, MessageRetentionPeriod="60"), JOBS, "message_retention_period", 60, 345_600),
@@ -411,8 +411,8 @@ MUTATIONS = {
     "repository with another tag": _ecr(
         lambda aws: aws("ecr").tag_resource(
             resourceArn=f"arn:aws:ecr:{REGION}:{aws.id}:repository/{REPOSITORY}",
-            tags=[{"Key": "ManagedBy", "Value": "hand"}],
+            tags=[{"Key": "Environment", "Value": "hand"}],
         ),
-        *("tags.ManagedBy", "hand", "ansible"),
+        *("tags.Environment", "hand", "dev"),
     ),
 }
