@@ -96,8 +96,11 @@ class Mix:
         if loudness is None:
             return Final(0.0, ceiling)
         final = self.with_gain(preset.loudness_lufs - loudness, ceiling, preset)
+        loose = self._tried(Final())
         for _ in range(_MOST_GUESSES):
-            better = self.with_gain(preset.loudness_lufs - loudness + self._taken(final), ceiling, preset)
+            tight = self._tried(final)
+            taken = 0.0 if loose is None or tight is None else max(0.0, loose + final.gain_db - tight)
+            better = self.with_gain(preset.loudness_lufs - loudness + taken, ceiling, preset)
             if abs(better.gain_db - final.gain_db) < _SETTLED_DB:
                 break
             final = better
@@ -114,20 +117,13 @@ class Mix:
         energy = processed.energy * (1 - keep) + processed.raw_energy * keep
         return np.asarray(energy * 10 ** (self.levelling / 10), np.float32)
 
-    def _taken(self, final: Final) -> float:
-        """Estimate in dB how much loudness the limiter takes."""
-        open_end = Final(final.gain_db)
-        channels, energies = self.plan.channels, []
-        step = max(_TRIAL, self.records // _TRIALS)
-        meters = [Meter(channels), Meter(channels)]
-        for start in range(0, self.records, step):
-            for meter, how in zip(meters, (open_end, final), strict=True):
-                meter.take(self.stretch(start, min(_TRIAL, self.records - start), how))
-        for meter in meters:
-            meter.close()
-            energies.append(integrated(meter.energy))
-        loose, tight = energies
-        return 0.0 if loose is None or tight is None else max(0.0, loose - tight)
+    def _tried(self, final: Final) -> float | None:
+        """Loudness in LUFS of a few stretches under ``final``; without a ceiling it would rise as the gain does."""
+        meter = Meter(self.plan.channels)
+        for start in range(0, self.records, max(_TRIAL, self.records // _TRIALS)):
+            meter.take(self.stretch(start, min(_TRIAL, self.records - start), final))
+        meter.close()
+        return integrated(meter.energy)
 
     def samples(self, final: Final) -> Iterator[bytes]:
         """Give everything that stays as interleaved float32, made ahead on all processors."""
