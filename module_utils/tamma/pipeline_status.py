@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,7 +83,7 @@ def lines(title: str, facts: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"{title}: {facts['queues']}"
         return
     yield f"{title} at {now:%Y-%m-%d %H:%M:%S} UTC"
-    parts = {
+    parts: dict[str, Callable[[Any], Iterable[str]]] = {
         "queues": _queue_lines,
         "tasks": _task_lines,
         "jobs": lambda it: _job_lines(it, now),
