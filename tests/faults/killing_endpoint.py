@@ -39,7 +39,8 @@ class KillingEndpoint(Relay):
         if job_id in self.killed:
             return answer
         assert request.transport is not None  # its client waits for the answer
-        pid = owner(request.transport.get_extra_info("peername")[1])
+        ends = (request.transport.get_extra_info(name)[1] for name in ("peername", "sockname"))
+        pid = owner(*ends)
         self.killed[job_id] = pid
         os.kill(pid, signal.SIGKILL)
         if job_id in self._twins:
@@ -49,14 +50,18 @@ class KillingEndpoint(Relay):
         return answer
 
 
-def owner(port: int) -> int:
-    """Return the process whose end of a loopback connection has this port (Linux). Raises LookupError."""
+def owner(port: int, other: int) -> int:
+    """Return the process whose end of a loopback connection has this port, to `other` (Linux). Raises LookupError.
+
+    One port alone tells nothing: the kernel gives it to several connections that lead to different places.
+    """
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         # proc(5): sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode; a port is hexadecimal
         fields = line.split()
-        if int(fields[1].rpartition(":")[2], 16) == port and fields[9] != _LISTEN_OR_GONE:
+        ends = tuple(int(end.rpartition(":")[2], 16) for end in fields[1:3])
+        if ends == (port, other) and fields[9] != _LISTEN_OR_GONE:
             return _holder(f"socket:[{fields[9]}]")
-    raise LookupError(f"no process has the port {port}")
+    raise LookupError(f"no process has the port {port} to {other}")
 
 
 def _holder(socket: str) -> int:
