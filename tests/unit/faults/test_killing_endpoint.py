@@ -26,7 +26,8 @@ def test_another_connection_with_the_same_port_is_told_apart() -> None:
             port = client.getsockname()[1]
             command = (
                 "import socket,sys; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); "
-                f"s.bind(('127.0.0.2', {port})); s.connect(('127.0.0.1', {ports[1]})); print(); sys.stdin.read()"
+                f"s.bind(('127.0.0.2', {port})); s.connect(('127.0.0.1', {ports[1]})); "
+                "print(flush=True); sys.stdin.read()"
             )
             with subprocess.Popen([sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
                 assert it.stdout is not None
