@@ -186,19 +186,23 @@ class Cluster(Resource):
 
     def delete(self, current: State) -> None:
         """Wait for stopping tasks, detach providers and instances, delete the cluster."""
-        ecs = self.client("ecs")
         if self.params["force_delete"]:
             self._stop_tasks()
         poll(self._is_idle, what=f"the end of the tasks in {self.name}", timeout=_TASKS_STOP)
         self._delete_idle_services()
         if current["capacity_providers"] or current["default_capacity_provider_strategy"]:
             self._put_providers({"capacity_providers": [], "default_capacity_provider_strategy": []})
+        retry_on(self._delete_without_instances, *_BUSY, "ClusterContainsContainerInstancesException")
+        poll(lambda: self._read() is None, what=f"deletion of {self.name}")
+
+    def _delete_without_instances(self) -> None:
+        """Deregister the instances that are there by now (one that was starting comes late), and delete the cluster."""
+        ecs = self.client("ecs")
         for page in ecs.get_paginator("list_container_instances").paginate(cluster=self.name):
             for arn in page["containerInstanceArns"]:
                 # They end with their Auto Scaling group, which is deleted after the cluster that uses it.
                 ecs.deregister_container_instance(cluster=self.name, containerInstance=arn, force=True)
-        retry_on(lambda: ecs.delete_cluster(cluster=self.name), *_BUSY)
-        poll(lambda: self._read() is None, what=f"deletion of {self.name}")
+        ecs.delete_cluster(cluster=self.name)
 
     def _read(self) -> dict[str, Any] | None:
         include = ["TAGS", "SETTINGS", "ATTACHMENTS"]

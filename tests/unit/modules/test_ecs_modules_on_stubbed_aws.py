@@ -81,6 +81,19 @@ def test_deletion_waits_for_tasks_detaches_providers_and_instances(aws: StubbedA
     assert outcome.changed, outcome.message
 
 
+def test_an_instance_that_registers_late_does_not_keep_the_cluster(aws: StubbedAws) -> None:
+    aws.answers("ecs", "describe_clusters", _cluster())
+    aws.answers("ecs", "describe_clusters", _cluster())
+    aws.answers("ecs", "list_services", {"serviceArns": []}, cluster="c")
+    aws.answers("ecs", "list_container_instances", {"containerInstanceArns": []}, cluster="c")
+    aws.refuses("ecs", "delete_cluster", "ClusterContainsContainerInstancesException")
+    aws.answers("ecs", "list_container_instances", {"containerInstanceArns": ["arn:late"]}, cluster="c")
+    aws.answers("ecs", "deregister_container_instance", {}, cluster="c", containerInstance="arn:late", force=True)
+    aws.answers("ecs", "delete_cluster", {}, cluster="c")
+    aws.answers("ecs", "describe_clusters", {"clusters": [{"status": "INACTIVE"}], "failures": []})
+    assert aws.run("ecs_cluster", {"name": "c", "state": "absent"}).changed
+
+
 def test_tasks_that_run_are_stopped_on_request(aws: StubbedAws) -> None:
     aws.answers("ecs", "describe_clusters", _cluster(runningTasksCount=1))
     aws.answers("ecs", "list_tasks", {"taskArns": ["arn:task"]}, cluster="c", desiredStatus="RUNNING")
