@@ -15,14 +15,6 @@ description:
   - The parts of the VPC are recognised by where they stand - a subnet with a way to an internet gateway is public - and
     keep the names that they have.
 options:
-  names:
-    description: The names that the stack uses without an adoption, by the module that makes them.
-    type: dict
-    required: true
-  marks:
-    description: The tags that everything of the stack has; C(ManagedBy) and C(Project) among them.
-    type: dict
-    required: true
   defaults:
     description: The names that can be mapped, as they are without an adoption, by keys of C(naming_adopted_names).
     type: dict
@@ -65,7 +57,7 @@ options:
     description: Name of the SSM parameter with the address of the job table, whose type is kept.
     type: str
     required: true
-extends_documentation_fragment: [tamma_resource.reader]
+extends_documentation_fragment: [tamma_resource.reader, tamma_resource.stack]
 """
 
 EXAMPLES = r"""

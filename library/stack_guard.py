@@ -16,20 +16,12 @@ description:
   - A thing is the stack's own when its tag C(ManagedBy) is that of the stack and no tag C(Project) names another one.
     Other tags may be missing, which is drift. A layer, which cannot have tags, is known by its description.
 options:
-  names:
-    description: The names that the stack uses, by the module that makes them.
-    type: dict
-    required: true
-  marks:
-    description: The tags that everything of the stack has; C(ManagedBy) and C(Project) among them.
-    type: dict
-    required: true
   adopted:
     description: What may be taken over, as the refusal calls it, for example C(S3 bucket tamma-dev-raw).
     type: list
     elements: str
     default: []
-extends_documentation_fragment: [tamma_resource.reader]
+extends_documentation_fragment: [tamma_resource.reader, tamma_resource.stack]
 """
 
 EXAMPLES = r"""

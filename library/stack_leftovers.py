@@ -13,16 +13,7 @@ description:
   - Lists what every service of the stack holds, by calls of its own, and fails with a sentence for each thing that has
     a name or the tags of the stack. Also asks AWS's index of tags (Resource Groups Tagging API). Writes nothing.
   - Where that index still knows what its own service no longer lists, the service is believed.
-options:
-  names:
-    description: The names that the stack uses, by the module that makes them.
-    type: dict
-    required: true
-  marks:
-    description: The tags that everything of the stack has, for example C(Project) and C(Environment).
-    type: dict
-    required: true
-extends_documentation_fragment: [tamma_resource.reader]
+extends_documentation_fragment: [tamma_resource.reader, tamma_resource.stack]
 notes:
   - IAM roles and users are known by their names alone, because IAM lists no tags of them.
 """

@@ -14,14 +14,6 @@ description:
     without its tags, things inside its VPC and cluster that nobody of the project made, objects in its buckets, jobs
     that are not over. Writes nothing and does not fail; the playbook decides what to do with the reasons.
 options:
-  names:
-    description: The names that the stack uses, by the module that makes them.
-    type: dict
-    required: true
-  marks:
-    description: The tags that everything of the stack has, for example C(Project) and C(Environment).
-    type: dict
-    required: true
   vpc:
     description: Name of the VPC.
     type: str
@@ -44,7 +36,11 @@ options:
     type: list
     elements: str
     default: []
-extends_documentation_fragment: [tamma_resource.reader, tamma_resource.supabase, tamma_resource.places]
+extends_documentation_fragment:
+  - tamma_resource.reader
+  - tamma_resource.stack
+  - tamma_resource.supabase
+  - tamma_resource.places
 """
 
 EXAMPLES = r"""

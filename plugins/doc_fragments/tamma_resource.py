@@ -92,6 +92,18 @@ options:
     default: false
 """
 
+    STACK: ClassVar[str] = r"""
+options:
+  names:
+    description: The names that the stack uses, by the module that makes them.
+    type: dict
+    required: true
+  marks:
+    description: The tags that everything of the stack has, C(ManagedBy) and C(Project) among them.
+    type: dict
+    required: true
+"""
+
     TAGS: ClassVar[str] = r"""
 options:
   tags:
