@@ -17,8 +17,6 @@ _SLOPE = 0.7  # dB taken per dB over
 _VOICED = 0.05  # of the mean over four seconds: frames that make up the voice's level
 _SMOOTH = 2  # frames of 10 ms on either side
 _EDGE = 8  # bins over which the gain begins
-
-
 EARLIER, LATER = 300, 100  # frames before and after that make up the voice's level
 
 

@@ -28,7 +28,7 @@ _SAFETY_DB = 0.3  # below the ceiling when a second encoding is needed: overshoo
 _MAX_ENCODINGS = 4  # gain and ceiling settle in two or three; what is left then stands in the report
 _CONTAINERS = {"m4a": "ipod", "mp3": "mp3", "wav": "wav", "opus": "opus"}
 _TRIMS_DB = {"mp3": 0.45}  # LAME lowers what it encodes to 95 % unless told otherwise, which ffmpeg cannot
-_CHAPTERS = "chapters"  # stands for the number of their input until that is known
+_METADATA = "metadata"  # stands for the number of that input until it is known
 _COVERED = {"m4a", "mp3"}  # formats whose muxer takes a cover picture as a stream
 _BLOCK = "metadata_block_picture"  # the tag that is a cover picture in an Ogg file
 
@@ -129,10 +129,10 @@ def _corrected(final: Final, measured: dict[str, Loudness], source: Source) -> F
 
 def _encode(source: Source, final: Final, folder: Path, control: Control, report: Callable[[float], None]) -> None:
     """Run one ffmpeg that encodes every format at once, each on a thread of its own."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".chapters-") as chapters:
-        _write_chapters(source, Path(chapters.name))
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".metadata-") as metadata:
+        _write_metadata(source, Path(metadata.name))
         outcome = engine.ffmpeg(
-            _arguments(source, final, folder, Path(chapters.name)),
+            _arguments(source, final, folder, Path(metadata.name)),
             control,
             report=lambda seconds: report(seconds / max(0.1, source.seconds)),
             feed=source.mix.samples(final),
@@ -144,7 +144,7 @@ def _encode(source: Source, final: Final, folder: Path, control: Control, report
         raise error
 
 
-def _arguments(source: Source, final: Final, folder: Path, chapters: Path) -> list[str]:
+def _arguments(source: Source, final: Final, folder: Path, metadata: Path) -> list[str]:
     channels, facts = source.mix.plan.channels, source.facts
     sound = ffmpeg.input("pipe:0", format="f32le", ar=RATE, ac=channels)
     cover = source.cover.path
@@ -161,7 +161,7 @@ def _arguments(source: Source, final: Final, folder: Path, chapters: Path) -> li
         outputs.append(ffmpeg.output(*streams, target, **options))
         names.append(target)
     command = list(ffmpeg.get_args(ffmpeg.merge_outputs(*outputs), overwrite_output=True))
-    command = _with_chapters(command, chapters)
+    command = _with_metadata(command, metadata)
     tags = [part for key, value in facts.tags.items() for part in ("-metadata", f"{key}={value}")]
     for target in names:
         place = command.index(target)
@@ -169,16 +169,16 @@ def _arguments(source: Source, final: Final, folder: Path, chapters: Path) -> li
     return command
 
 
-def _with_chapters(command: list[str], chapters: Path) -> list[str]:
-    """Add the chapters as the last input, so that the others keep their numbers, and use them where they are meant."""
+def _with_metadata(command: list[str], metadata: Path) -> list[str]:
+    """Add the metadata as the last input, so that the others keep their numbers, and use it where it is meant."""
     place = len(command) - command[::-1].index("-i") + 1
     number = str(command.count("-i"))
-    command = [*command[:place], "-f", "ffmetadata", "-i", f"file:{chapters.absolute()}", *command[place:]]
-    meant = {_CHAPTERS: number, f"{_CHAPTERS}:g": f"{number}:g"}
+    command = [*command[:place], "-f", "ffmetadata", "-i", f"file:{metadata.absolute()}", *command[place:]]
+    meant = {_METADATA: number, f"{_METADATA}:g": f"{number}:g"}
     return [meant.get(part, part) for part in command]
 
 
-def _write_chapters(source: Source, target: Path) -> None:
+def _write_metadata(source: Source, target: Path) -> None:
     """Write ffmpeg's metadata: an Ogg file's cover; the chapters, moved to where they are in the result, in ms."""
     lines = [";FFMETADATA1"]
     if source.cover.path is not None and "opus" in source.preset.formats:
@@ -199,7 +199,7 @@ def _options(name: str, preset: Preset, channels: int) -> dict[str, Any]:
         "format": _CONTAINERS[name],
         "acodec": encoders.NAMES[name],
         "map_metadata:g": -1,  # only the tags of probe._TAGS; chapters keep their titles
-        "map_chapters": _CHAPTERS,
+        "map_chapters": _METADATA,
     }
     codecs: dict[str, dict[str, Any]] = {
         # the fast coder takes half the time of the default and was measured to be better on speech
@@ -209,7 +209,7 @@ def _options(name: str, preset: Preset, channels: int) -> dict[str, Any]:
         "wav": {"rf64": "auto"},
         "opus": {
             "audio_bitrate": f"{max(32, kbps * 2 // 3)}k",
-            "map_metadata:s:a:0": f"{_CHAPTERS}:g",
+            "map_metadata:s:a:0": f"{_METADATA}:g",
         },
     }
     return common | codecs[name]

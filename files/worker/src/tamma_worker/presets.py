@@ -32,7 +32,7 @@ class Preset:
     formats: tuple[str, ...] = ("m4a", "mp3")
     kbps_mono: int = 96
     kbps_stereo: int = 160
-    max_bytes: int = 5 << 30  # with what is kept meanwhile this fits a task's smallest ephemeral storage, 20 GiB
+    max_bytes: int = 5 << 30  # with what is kept meanwhile this fits the role's default disk of a worker, 40 GiB
     max_seconds: float = 12 * 3600.0
     max_channels: int = 8  # 7.1
     min_sample_rate_hz: int = 4_000  # a telephone has 8,000; from a few a second a small file unfolds into hours
