@@ -17,15 +17,6 @@ from benchmarks.audio.metrics import Row, workspace
 from benchmarks.audio.speech import RATE, clips
 
 _CHAIN = [sys.executable, "-m", "tamma_worker", "clean"]
-_WITHOUT = """
-import os, sys
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-from pathlib import Path
-from tamma_worker import clean, control, presets
-recording, folder = map(Path, sys.argv[1:])
-folder.mkdir(exist_ok=True)
-clean.clean(recording, folder, presets.preset("podcast", {"denoise_db": 0}), control.Control())
-"""
 # A process between: Linux counts the memory of the one that starts a command as if it were the command's.
 _WATCH = """
 import os, subprocess, sys, time
@@ -35,7 +26,7 @@ _, status, own = os.wait4(process.pid, 0)
 print(own.ru_utime + own.ru_stime, own.ru_maxrss / 1024, time.monotonic() - begun)
 sys.exit(os.waitstatus_to_exitcode(status) != 0)
 """
-_PLAIN = [sys.executable, "-c", _WITHOUT]
+_WITHOUT = ("--set", "denoise_db=0")
 
 
 def cost(options: argparse.Namespace) -> Iterator[Row]:
@@ -43,7 +34,7 @@ def cost(options: argparse.Namespace) -> Iterator[Row]:
     with workspace() as folder:
         talk = folder / "talk.mp3"
         long_talk(talk, options.minutes, options.seed)
-        chain, plain = ([*command, str(talk), str(folder / "out")] for command in (_CHAIN, _PLAIN))
+        chain, plain = ([*_CHAIN, str(talk), str(folder / "out"), *changes] for changes in ((), _WITHOUT))
         normalize = [_beside("ffmpeg-normalize"), str(talk), "-o", str(folder / "n.m4a"), "-f"]
         normalize += ["-c:a", "aac", "-t", "-16", "-ar", "48000"]
         runs = [[timed(command) for command in (chain, plain, normalize)] for _ in range(options.runs)]
