@@ -27,9 +27,12 @@ options:
     type: list
     elements: str
     required: true
-  marks:
-    description: Tags of the stack, which tell its own addresses and networks from those of others.
-    type: dict
+  own_names:
+    description:
+      - Tags C(Name) of the stack's VPC and addresses, which tell them from those of others; what is being adopted has
+        these names and not yet its other tags.
+    type: list
+    elements: str
     required: true
   jobs_at_once:
     description: Jobs that shall run at the same time.
@@ -75,7 +78,7 @@ EXAMPLES = r"""
     title: tamma-dev
     wanted_region: us-east-1
     zones: [us-east-1a, us-east-1b, us-east-1c]
-    marks: {Project: tamma, Environment: dev}
+    own_names: [tamma-dev-vpc, tamma-dev-nat-us-east-1a]
     jobs_at_once: 4
     worker_vcpus: 1
     spot_share: 0.75
@@ -108,7 +111,7 @@ _SPEC: dict[str, Any] = {
     "title": {"type": "str", "required": True},
     "wanted_region": {"type": "str", "required": True},
     "zones": {"type": "list", "elements": "str", "required": True},
-    "marks": {"type": "dict", "required": True},
+    "own_names": {"type": "list", "elements": "str", "required": True},
     "jobs_at_once": {"type": "int", "required": True},
     "worker_vcpus": {"type": "float", "required": True},
     "spot_share": {"type": "float", "required": True},
@@ -170,10 +173,10 @@ def needs(module: Any, params: dict[str, Any]) -> dict[str, Need]:
         each = described["VCpuInfo"]["DefaultVCpus"]
         why = f"{gpus} {kind} at once (preflight_gpu_instances)"
         found["gpu"] = Need(QUOTAS["gpu"], gpus * each, each, why, "set preflight_gpu_instances to 0")
-    others = foreign(ec2.describe_vpcs()["Vpcs"], params["marks"])
+    others = foreign(ec2.describe_vpcs()["Vpcs"], params["own_names"])
     found["networks"] = Need(QUOTAS["networks"], 1, 1, "this stack's own VPC would", "delete a VPC", others)
     if gateways := params["nat_gateways"]:
-        others = foreign(ec2.describe_addresses()["Addresses"], params["marks"])
+        others = foreign(ec2.describe_addresses()["Addresses"], params["own_names"])
         why = "the addresses of NAT gateways (network_nat)"
         instead = "set network_nat to single or none"
         found["addresses"] = Need(QUOTAS["addresses"], gateways, gateways, why, instead, others)

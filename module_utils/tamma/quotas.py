@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.tamma.errors import is_code
+from ansible.module_utils.tamma.holdings import named
 from botocore.exceptions import ClientError
 
 
@@ -69,7 +70,6 @@ def value_of(service_quotas: Any, quota: Quota) -> float:
     return float(answer["Quota"]["Value"])
 
 
-def foreign(items: list[dict[str, Any]], marks: Mapping[str, str]) -> int:
-    """Return how many of these resources lack the tags of the stack."""
-    tags = [{tag["Key"]: tag["Value"] for tag in item.get("Tags", [])} for item in items]
-    return sum(any(tagged.get(key) != value for key, value in marks.items()) for tagged in tags)
+def foreign(items: list[dict[str, Any]], own_names: Collection[str]) -> int:
+    """Return how many of these resources of EC2 are called otherwise."""
+    return sum(named(item) not in own_names for item in items)

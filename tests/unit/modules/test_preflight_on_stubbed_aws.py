@@ -9,10 +9,10 @@ import pytest
 from tests.unit.modules.stubbed_aws import StubbedAws
 
 _ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
-_OURS = [{"Key": "Project", "Value": "tamma"}, {"Key": "Environment", "Value": "dev"}]
+_OWN = {"vpcs": "tamma-dev-vpc", "addresses": "tamma-dev-nat-us-east-1a"}
 _OPTIONS = {
     "title": "tamma-dev", "wanted_region": "us-east-1", "zones": _ZONES, "jobs_at_once": 4, "worker_vcpus": 1,
-    "marks": {"Project": "tamma", "Environment": "dev"}, "spot_share": 0.75, "gpu_instance_type": "g5.xlarge",
+    "own_names": list(_OWN.values()), "spot_share": 0.75, "gpu_instance_type": "g5.xlarge",
     "nat_gateways": 1,
 }  # fmt: skip
 _CODES = {
@@ -43,9 +43,11 @@ def _account(aws: StubbedAws, values: dict[str, float], *, gpu: bool = False, ot
     if gpu:
         answer = {"InstanceTypes": [{"VCpuInfo": {"DefaultVCpus": 4}}]}
         aws.answers("ec2", "describe_instance_types", answer, InstanceTypes=["g5.xlarge"])
-    items = [{"Tags": _OURS}, *[{"Tags": _OURS[:1]}, {}][:others]]
-    aws.answers("ec2", "describe_vpcs", {"Vpcs": items})
-    aws.answers("ec2", "describe_addresses", {"Addresses": items})
+    for kind, name in _OWN.items():
+        # Ours may be about to be adopted: then it has no more than its name.
+        called = [[{"Key": "Name", "Value": name}], [{"Key": "Project", "Value": "tamma"}], []]
+        items = [{"Tags": tags} for tags in called[: 1 + others]]
+        aws.answers("ec2", f"describe_{kind}", {kind.capitalize(): items})
 
 
 def _verdicts(result: Any) -> list[str]:
